@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The end of the line: say why, show where, stop every CPU. */
+#ifndef HV_PANIC_H
+#define HV_PANIC_H
+
+#include "hv/compiler.h"
+
+/* Prints the message, registers, the vcpu that ran here and a backtrace with symbols, stops all CPUs. */
+void panic(const char *fmt, ...) __printf(1, 2) __noreturn;
+
+/* What can only be false if the hypervisor itself is wrong; never for a value from outside. */
+#define ASSERT(x)                                                                                  \
+    do {                                                                                           \
+        if (unlikely(!(x)))                                                                        \
+            panic("%s:%d: %s", __FILE__, __LINE__, #x);                                            \
+    } while (0)
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler: a run queue per CPU, strict priority between classes, weighted fair shares inside a
+ * class, pinning. Fairness is by virtual run time: who ran least for its weight runs next.
+ *
+ * A vcpu is runnable while nothing blocks it; its CPU is changed only while it is off every queue.
+ * The queue's lock is the innermost but for timers; schedulers of other CPUs are reached by
+ * sched_wake() only, which sends an IPI when the woken one outranks what runs there.
+ */
+#ifndef HV_SCHED_H
+#define HV_SCHED_H
+
+#include "hv/spinlock.h"
+#include "hv/types.h"
+
+/* Higher runs first. URGENT is a boost: an interrupt or an ioreq for the privileged domain. */
+enum sched_class { SCHED_IDLE, SCHED_NORMAL, SCHED_URGENT, SCHED_CLASSES };
+
+#define SCHED_WEIGHT_DEFAULT 256 /* Xen's credit default */
+#define SCHED_WEIGHT_MAX     65535
+#define SCHED_SLICE_NS       5000000
+#define SCHED_ANY_CPU        (~0u)
+
+struct sched_entity {
+    struct sched_entity *next; /* in the run queue, sorted by vruntime */
+    u64 vruntime;              /* ns * SCHED_WEIGHT_DEFAULT / weight */
+    u64 runtime;               /* ns on a CPU, in all */
+    u64 started;               /* ns, when it was last picked */
+    u16 weight;
+    u8 class; /* enum sched_class */
+    bool queued;
+    bool running;
+    u32 cpu;    /* whose queue it belongs to */
+    u32 pinned; /* the only CPU it may run on, or SCHED_ANY_CPU */
+    u32 blocked; /* reasons not to run, a bit each: BLOCK_* of the owner's making; 0: runnable */
+};
+
+struct run_queue {
+    spinlock_t lock;
+    unsigned cpu;
+    struct sched_entity *head[SCHED_CLASSES];
+    struct sched_entity *current;
+    u64 min_vruntime; /* where a newcomer or a sleeper starts, at the least */
+    u64 slice_end;    /* ns */
+    unsigned runnable;
+};
+
+void sched_queue_init(struct run_queue *rq, unsigned cpu);
+
+/* A new entity, blocked by the given reasons, weight default, class NORMAL, on cpu. */
+void sched_entity_init(struct sched_entity *e, unsigned cpu, u32 blocked);
+
+/* Sets, or clears, reasons to be blocked. Any CPU. Clearing the last one makes e runnable and returns
+ * the CPU that must be told to pick again, or -1 when none needs to. */
+void sched_block(struct sched_entity *e, u32 reasons);
+int sched_unblock(struct sched_entity *e, u32 reasons, u64 now);
+
+/* This CPU's queue: charges what ran, and returns what runs next with *slice ns to run (0: until
+ * something happens), or NULL: idle. The entity stays current until the next pick. */
+struct sched_entity *sched_pick(struct run_queue *rq, u64 now, u64 *slice);
+
+/* Direct switch: to runs now on this queue instead of what is current, keeping its slice. to must be
+ * queued or running nowhere, and belong to rq. Returns false if it is not so. */
+bool sched_switch_to(struct run_queue *rq, struct sched_entity *to, u64 now);
+
+/* weight 1 to SCHED_WEIGHT_MAX; -EINVAL otherwise. */
+int sched_set_weight(struct sched_entity *e, unsigned weight);
+/* Moves e to cpu; e must be blocked (not queued, not running), -EBUSY otherwise. */
+int sched_migrate(struct sched_entity *e, unsigned cpu);
+
+#endif
