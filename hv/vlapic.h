@@ -30,8 +30,7 @@
 #include <xen/xen.h>
 #include <xen/hvm/save.h>
 
-/* Registers, numbered as both faces number them: MMIO offset >> 4, or MSR - 0x800 (SDM 3A 11-1,
- * 11-6). */
+/* Registers, as both faces number them: MMIO offset >> 4, MSR - 0x800 (SDM 3A 11-1, 11-6). */
 enum apic_reg {
     APIC_ID = 0x02,
     APIC_VERSION = 0x03,
@@ -64,8 +63,6 @@ enum apic_reg {
 _Static_assert(APIC_NR_REGS * 16 == sizeof(struct hvm_hw_lapic_regs),
                "one image for page and record");
 
-#define MSR_X2APIC_FIRST   0x800
-#define MSR_X2APIC_LAST    0x8ff
 #define APIC_DEFAULT_BASE  0xfee00000ul
 #define APIC_SVR_ENABLE    (1u << 8)
 #define APIC_SVR_NO_EOI_BC (1u << 12) /* suppress EOI broadcast */
@@ -299,7 +296,7 @@ static inline bool vlapic_hw_enabled(const struct vlapic *v)
 /* Where the register page is; ~0 if there is none (disabled, or x2APIC). */
 static inline gpa_t vlapic_mmio_base(const struct vlapic *v)
 {
-    bool mmio = (v->base & (APIC_BASE_ENABLE | APIC_BASE_EXTD)) == APIC_BASE_EN;
+    bool mmio = (v->base & (APIC_BASE_ENABLE | APIC_BASE_EXTD)) == APIC_BASE_ENABLE;
 
     return GPA(mmio ? v->base & PAGE_MASK : ~0ull);
 }
