@@ -3,8 +3,8 @@
  * The instruction decoder: bytes in, struct insn out. Pure: no state, no guest access, any host.
  *
  * It knows every prefix, ModRM and SIB form, VEX, and the length of the integer and SSE/AVX
- * instructions of the one-byte, 0F, 0F38 and 0F3A maps. What an instruction does is insn.op: OP_OTHER
- * is an instruction whose length is right and whose meaning nobody here needs.
+ * instructions of the one-byte, 0F, 0F38 and 0F3A maps. What an instruction does is insn.op:
+ * OP_OTHER is an instruction whose length is right and whose meaning nobody here needs.
  */
 #ifndef HV_DECODE_H
 #define HV_DECODE_H
@@ -26,6 +26,7 @@ enum { rAX, rCX, rDX, rBX, rSP, rBP, rSI, rDI };
 #define REG_RIP  0x10
 
 enum operation {
+    /* clang-format off */
     OP_INVALID, /* #UD; decode() never returns it */
     OP_OTHER,   /* a length and operands, no meaning */
 
@@ -50,6 +51,7 @@ enum operation {
     OP_LIDT, OP_SLDT, OP_STR, OP_LLDT, OP_LTR, OP_VMRUN, OP_VMLOAD, OP_VMSAVE, OP_STGI, OP_CLGI,
     OP_SKINIT,
     OP_COUNT
+    /* clang-format on */
 };
 
 enum opcode_map { MAP_ONE, MAP_0F, MAP_0F38, MAP_0F3A };
@@ -87,7 +89,8 @@ struct insn {
     u8 base, index, scale;
     u64 disp; /* sign-extended; MOV moffs: the whole address */
 
-    u64 imm;  /* sign-extended to 64 bits; zero-extended where the manual says so (ports, ENTER, INT n) */
+    u64 imm;  /* sign-extended to 64 bits; zero-extended where the manual says so (ports, ENTER, INT
+                 n) */
     u16 imm2; /* far pointer: selector; ENTER: level */
 };
 

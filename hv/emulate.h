@@ -3,21 +3,21 @@
  * The instruction emulator: does to a vcpu what the CPU would have, with every access to memory and
  * ports going through callbacks. It knows neither vcpus nor devices.
  *
- * Used for accesses to emulated devices, and for instructions that exit on CPUs that do not say how long
- * they are or what their operands were.
+ * Used for accesses to emulated devices, and for instructions that exit on CPUs that do not say how
+ * long they are or what their operands were.
  *
  * ## Replay
  *
- * A callback whose answer comes from a device model starts the ioreq and returns -EAGAIN; emulate() hands
- * that up with nothing changed. When the answer is there, the caller runs the same instruction again, from
- * the same state, and the same accesses come in the same order with the same addresses and data: the
- * callback answers those it has done before from its record (e->seq numbers them from 0) and goes on with
- * the first new one.
+ * A callback whose answer comes from a device model starts the ioreq and returns -EAGAIN; emulate()
+ * hands that up with nothing changed. When the answer is there, the caller runs the same
+ * instruction again, from the same state, and the same accesses come in the same order with the
+ * same addresses and data: the callback answers those it has done before from its record (e->seq
+ * numbers them from 0) and goes on with the first new one.
  *
- * Nothing architectural changes before all accesses of an instruction are done, except that REP strings
- * complete element by element. After each such part e->ops->commit is called: what was recorded up to there
- * belongs to the past, seq starts again at 0. A record is also void when emulate() returns anything else
- * than -EAGAIN. At most three accesses come between two commits.
+ * Nothing architectural changes before all accesses of an instruction are done, except that REP
+ * strings complete element by element. After each such part e->ops->commit is called: what was
+ * recorded up to there belongs to the past, seq starts again at 0. A record is also void when
+ * emulate() returns anything else than -EAGAIN. At most three accesses come between two commits.
  */
 #ifndef HV_EMULATE_H
 #define HV_EMULATE_H
@@ -30,7 +30,8 @@
 
 struct emu;
 
-/* What a memory access is for. A page that does not permit all of it faults as the last one named. */
+/* What a memory access is for. A page that does not permit all of it faults as the last one named.
+ */
 enum emu_access {
     EMU_READ,
     EMU_WRITE,
@@ -51,24 +52,24 @@ struct emu_rep {
 };
 
 /*
- * Addresses are linear: segmentation and canonical form have been checked. An access may cross a page;
- * splitting it is up to the callback. Accesses are made with the privilege e->cpl.
+ * Addresses are linear: segmentation and canonical form have been checked. An access may cross a
+ * page; splitting it is up to the callback. Accesses are made with the privilege e->cpl.
  *
- * All return 0 when done, -EAGAIN (see Replay), -EFAULT with e->fault filled in (emu_page_fault()), or
- * another error, which ends the instruction without effect and is handed up.
+ * All return 0 when done, -EAGAIN (see Replay), -EFAULT with e->fault filled in (emu_page_fault()),
+ * or another error, which ends the instruction without effect and is handed up.
  */
 struct emu_ops {
     /* len: 1, 2, 4, 8, 16, 32. access: EMU_READ or EMU_RMW. */
     int (*read)(struct emu *e, u64 gva, void *buf, unsigned len, enum emu_access access);
     int (*write)(struct emu *e, u64 gva, const void *buf, unsigned len);
     /*
-     * Instruction bytes; never crosses a page. May be NULL when emu_fetch() is given all the bytes or is
-     * not used.
+     * Instruction bytes; never crosses a page. May be NULL when emu_fetch() is given all the bytes
+     * or is not used.
      */
     int (*fetch)(struct emu *e, u64 gva, void *buf, unsigned len);
     /*
-     * The write of a LOCKed read-modify-write: RAM atomically, -EBUSY if it no longer holds old; a device
-     * like write. len: 1, 2, 4, 8, 16.
+     * The write of a LOCKed read-modify-write: RAM atomically, -EBUSY if it no longer holds old; a
+     * device like write. len: 1, 2, 4, 8, 16.
      */
     int (*cmpxchg)(struct emu *e, u64 gva, const void *old, const void *new, unsigned len);
     /* Would a write fault? Asked before a port is read whose data would be lost. NULL: no. */
@@ -86,8 +87,8 @@ struct emu_ops {
     void (*commit)(struct emu *e); /* see Replay. May be NULL. */
 
     /*
-     * Vector register n, 0 to 15: all 32 bytes of YMMn. With zero_upper, a write also clears what is above
-     * them (VEX does, SSE does not). NULL: vector instructions return -ENOSYS.
+     * Vector register n, 0 to 15: all 32 bytes of YMMn. With zero_upper, a write also clears what
+     * is above them (VEX does, SSE does not). NULL: vector instructions return -ENOSYS.
      */
     int (*vector_get)(struct emu *e, unsigned n, u8 ymm[32]);
     int (*vector_set)(struct emu *e, unsigned n, const u8 ymm[32], bool zero_upper);
@@ -117,12 +118,11 @@ struct emu {
 /*
  * Emulates the instruction that was decoded at e->rip.
  *
- *   0         done: rip is behind it and RF is clear. The caller ends the interrupt shadow, and raises the
- *             single-step trap if RFLAGS.TF was set before.
- *   -EFAULT   e->fault is to be injected
+ *   0         done: rip is behind it and RF is clear. The caller ends the interrupt shadow, and
+ * raises the single-step trap if RFLAGS.TF was set before. -EFAULT   e->fault is to be injected
  *   -EAGAIN   waits for a device model, see Replay
- *   -EINTR    not done, yet not waiting either: a REP string has elements left, or another CPU won the
- *             race for a LOCKed operand. rip is still at the instruction: take interrupts, then enter the
+ *   -EINTR    not done, yet not waiting either: a REP string has elements left, or another CPU won
+ * the race for a LOCKed operand. rip is still at the instruction: take interrupts, then enter the
  *             guest or call again
  *   -ENOSYS   not emulated; nothing has changed
  *   other     what a callback returned
@@ -134,8 +134,8 @@ int __must_check emulate(struct emu *e, const struct insn *insn);
 
 /*
  * Fetches and decodes the instruction at CS:RIP. bytes (n of them, may be none) is what the CPU has
- * recorded already. Returns 0, -EFAULT (also for #UD and #GP of the instruction itself), -ENOSYS, or what
- * the fetch callback returned. Fetches are not numbered by seq.
+ * recorded already. Returns 0, -EFAULT (also for #UD and #GP of the instruction itself), -ENOSYS,
+ * or what the fetch callback returned. Fetches are not numbered by seq.
  */
 int __must_check emu_fetch(struct emu *e, struct insn *insn, const u8 *bytes, unsigned n);
 
