@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The guests layer: each test guest under Helium on every boot path, and on the bare emulator.
+
+What a guest prints is judged line by line:
+
+    GUEST <name> START              by the runner, helium-test.elf
+    <name>: ok <check>              by the guest: one passed test
+    <name>: FAIL <check> <detail>   by the guest: one failed test
+    GUEST <name> EXIT <code>        by the runner, or by the guest itself on the bare emulator
+    HELIUM-TEST DONE                by the runner, after the last guest
+
+A guest that printed no check, no EXIT 0, or fewer checks than on the bare emulator has failed.
+"""
+
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import emulator
+from emulator import BUILD, LOGS, ROOT, EmulatorError, Machine
+from report import show_end
+
+HV_PATHS = {"svm": ("svm-uefi", "svm-grub"), "vmx": ("vmx-grub", "vmx-uefi")}
+DONE = r"^HELIUM-TEST DONE"
+PANIC = r"PANIC"
+HV_TIMEOUT = 900
+REFERENCE_TIMEOUT = 120
+MODULES_PER_BOOT = 32
+CPUS = 2
+
+
+def guest_elfs(only):
+    return [path for path in sorted((BUILD / "test/guests").glob("*.elf")) if only.search(path.stem)]
+
+
+def make_image(name, description):
+    image = BUILD / "images" / f"{name}.img"
+    done = subprocess.run([ROOT / "scripts/mkdisk", "-o", image, "-"], input=description, text=True,
+                          capture_output=True, check=False)
+    if done.returncode:
+        raise EmulatorError(done.stderr.strip())
+    return image
+
+
+def checks_of(guest, text):
+    """[(check, None or the detail)] in the order printed."""
+    found = re.findall(rf"^{re.escape(guest)}: (ok|FAIL) (\S+)[ \t]*(.*)$", text, re.M)
+    return [(check, None if word == "ok" else detail or "the guest says so") for word, check, detail in found]
+
+
+def exit_code(guest, text):
+    found = re.search(rf"^GUEST {re.escape(guest)} EXIT (\S+)", text, re.M)
+    return found[1] if found else None
+
+
+def judge(prefix, guest, text, sentence):
+    """The results of one guest in one run; `sentence` says how the run ended."""
+    results = [(f"{prefix}/{guest}/{check}", reason) for check, reason in checks_of(guest, text)]
+    code = exit_code(guest, text)
+    reason = None
+    if code is None:
+        reason = f"it never ended ({sentence})"
+    elif code != "0":
+        reason = f"it ended with {code}"
+    elif not results:
+        reason = "it checked nothing"
+    return results + [(f"{prefix}/{guest}/exit", reason)]
+
+
+def missing_checks(prefix, guest, text, reference):
+    """What the bare emulator's run of the same guest checked and this run did not."""
+    seen = {check for check, _ in checks_of(guest, text)}
+    return [(f"{prefix}/{guest}/{check}", "the bare emulator's run checked it, this one did not")
+            for check in reference.get(guest, []) if check not in seen]
+
+
+def reference_machine(vendor, guest):
+    """The same ELF with nothing under it: by its PVH note on QEMU, by GRUB on Bochs."""
+    log = LOGS / f"ref-{vendor}-{guest.stem}.log"
+    marker = (rf"^GUEST {re.escape(guest.stem)} EXIT \S+$",)
+    if vendor == "svm":
+        return Machine("svm-pvh", guest, log, REFERENCE_TIMEOUT, marker, cpus=CPUS, cmdline=guest.stem)
+    image = make_image(f"ref-{guest.stem}", f"hypervisor = {guest}\ncmdline = {guest.stem}\n")
+    return Machine("vmx-grub", image, log, REFERENCE_TIMEOUT, marker, cpus=CPUS)
+
+
+def run_reference(vendor, guest, report):
+    """Returns (guest name, its checks) for the comparison with the run under Helium."""
+    prefix = f"ref-{vendor}"
+    try:
+        outcome = emulator.run(reference_machine(vendor, guest))
+    except EmulatorError as error:
+        report.batch([(f"{prefix}/{guest.stem}", str(error))])
+        return guest.stem, []
+    text = emulator.read_serial(outcome.log)
+    report.batch(judge(prefix, guest.stem, text, outcome.sentence), outcome.log)
+    return guest.stem, [check for check, _ in checks_of(guest.stem, text)]
+
+
+def run_path(path, guests, reference, report, number):
+    """One boot of helium-test.elf by `path` with `guests` as its modules."""
+    name = path if number == 0 else f"{path}-{number}"
+    lines = [f"hypervisor = {BUILD / 'helium-test.elf'}", f"efi = {BUILD / 'helium.efi'}"]
+    lines += [f"module = {guest} {guest.stem}" for guest in guests]
+    try:
+        image = make_image(f"guests-{name}", "\n".join(lines) + "\n")
+        outcome = emulator.run(Machine(path, image, LOGS / f"guests-{name}.log", HV_TIMEOUT, (DONE,),
+                                       (PANIC,), cpus=CPUS))
+    except EmulatorError as error:
+        report.batch([(f"{path}", str(error))])
+        return
+    text = emulator.read_serial(outcome.log)
+    results = []
+    for guest in guests:
+        results += judge(path, guest.stem, text, outcome.sentence)
+        results += missing_checks(path, guest.stem, text, reference)
+    results.append((f"{name}/done", None if outcome.seen else outcome.sentence))
+    report.say(f"{name}: {len(guests)} guests, {outcome.seconds:.0f} s")
+    report.batch(results, outcome.log)
+    if not outcome.seen:
+        show_end(outcome.emulator_log)
+
+
+def run(report, vendors, jobs, only, paths):
+    guests = guest_elfs(only)
+    if not guests:
+        report.batch([("guests", f"no test guest in {BUILD / 'test/guests'}")])
+        return
+    (BUILD / "images").mkdir(exist_ok=True)
+    chunks = [guests[i:i + MODULES_PER_BOOT] for i in range(0, len(guests), MODULES_PER_BOOT)]
+    with ThreadPoolExecutor(jobs) as pool:
+        for vendor in vendors:
+            report.say(f"guests: {len(guests)} on the bare emulator of {vendor}, then under Helium")
+            reference = dict(pool.map(lambda guest: run_reference(vendor, guest, report), guests))
+            boots = [(path, chunk, number) for path in HV_PATHS[vendor] if not paths or path in paths
+                     for number, chunk in enumerate(chunks)]
+            list(pool.map(lambda boot: run_path(boot[0], boot[1], reference, report, boot[2]), boots))

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The system layer: every executable test/system/*.sh, once per vendor.
+
+A script finds VENDOR (svm or vmx), HELIUM_ROOT, HELIUM_BUILD and LOGS (a directory of its own for the
+logs of its emulators) in its environment and prints `ok <what>` or `FAIL <what> <why>` lines.
+"""
+
+import os
+import re
+import subprocess
+
+from emulator import BUILD, LOGS, ROOT
+
+TIMEOUT = 1200
+LINE = re.compile(r"^(ok|FAIL) (\S+)[ \t]*(.*)$", re.M)
+
+
+def judge(prefix, text, status):
+    results = [(f"{prefix}/{what}", None if word == "ok" else why or "the script says so")
+               for word, what, why in LINE.findall(text)]
+    if not results:
+        results.append((prefix, f"the script judged nothing (status {status})"))
+    elif status and all(reason is None for _, reason in results):
+        results.append((prefix, f"the script ended with status {status}"))
+    return results
+
+
+def run_script(script, vendor, report):
+    prefix = f"system-{vendor}/{script.stem}"
+    logs = LOGS / f"system-{vendor}-{script.stem}"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / "script.log"
+    environment = os.environ | {"VENDOR": vendor, "HELIUM_ROOT": str(ROOT), "HELIUM_BUILD": str(BUILD),
+                                "LOGS": str(logs)}
+    with open(log, "wb") as output:
+        # `timeout` ends the whole process group, emulators included.
+        done = subprocess.run(["timeout", "--kill-after=10", str(TIMEOUT), script], env=environment,
+                              stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                              cwd=ROOT, check=False)
+    report.batch(judge(prefix, log.read_text(errors="replace"), done.returncode), log)
+
+
+def run(report, vendors, only):
+    scripts = sorted(path for path in (ROOT / "test/system").glob("*.sh") if os.access(path, os.X_OK))
+    if not scripts:
+        report.batch([("system", "no executable script in test/system")])
+        return
+    for vendor in vendors:
+        for script in scripts:
+            if only.search(script.stem):
+                report.say(f"system: {script.name} on {vendor}")
+                run_script(script, vendor, report)
