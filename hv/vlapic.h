@@ -125,7 +125,7 @@ struct vlapic_ops {
 
 #define VLAPIC_NEVER (~0ull)
 
-/* All local APICs of a domain. Slots are filled by apic_bus_attach() and never emptied. */
+/* All local APICs of a domain. vlapic_init() fills a slot; none is emptied. */
 struct apic_bus {
     struct vlapic **slot;
     u32 count;
@@ -258,7 +258,8 @@ static inline u8 vlapic_pending(struct vlapic *v)
     return (v->irr_top & 0xf0) > (vlapic_reg(v, APIC_PPR) & 0xf0) ? v->irr_top : 0;
 }
 
-/* An 8259 waits for its INTA cycle. Not subject to TPR. When taken, call vlapic_extint_ack(). */
+/* An 8259 waits for its INTA cycle. Not subject to TPR. To take it, call vlapic_extint_ack() first,
+ * then vpic_ack(), which may raise the next. */
 static inline bool vlapic_extint_pending(const struct vlapic *v)
 {
     return READ_ONCE(v->events) & v->extint;
