@@ -121,7 +121,7 @@ struct emu {
  *   0         done: rip is behind it and RF is clear. The caller ends the interrupt shadow, and
  * raises the single-step trap if RFLAGS.TF was set before. -EFAULT   e->fault is to be injected
  *   -EAGAIN   waits for a device model, see Replay
- *   -EINTR    not done, yet not waiting either: a REP string has elements left, or another CPU won
+ *   -EBUSY    not done, yet not waiting either: a REP string has elements left, or another CPU won
  * the race for a LOCKed operand. rip is still at the instruction: take interrupts, then enter the
  *             guest or call again
  *   -ENOSYS   not emulated; nothing has changed
