@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Boots a disk image or a guest ELF on an emulated machine and watches its serial line.
 
-Five ways to boot, each a name used in logs and test names alike:
+Six ways to boot, each a name used in logs and test names alike:
 
-    svm-uefi   QEMU with AMD-V, OVMF, EFI/BOOT/BOOTX64.EFI from the image
-    svm-grub   QEMU with AMD-V, SeaBIOS, GRUB from the image's MBR
-    svm-pvh    QEMU, an ELF with a PVH note loaded directly (-kernel); no firmware visible
-    vmx-grub   Bochs with VT-x, its own BIOS, GRUB from the image's MBR
-    vmx-uefi   Bochs with VT-x, OVMF, EFI/BOOT/BOOTX64.EFI from the image
+    svm-uefi     QEMU with AMD-V, OVMF, EFI/BOOT/BOOTX64.EFI from the image
+    svm-grub     QEMU with AMD-V, SeaBIOS, GRUB from the image's MBR
+    svm-efigrub  QEMU with AMD-V, OVMF, GRUB as EFI/BOOT/BOOTX64.EFI (mkdisk: efi = grub)
+    svm-pvh      QEMU, an ELF with a PVH note loaded directly (-kernel); no firmware visible
+    vmx-grub     Bochs with VT-x, its own BIOS, GRUB from the image's MBR
+    vmx-uefi     Bochs with VT-x, OVMF, EFI/BOOT/BOOTX64.EFI from the image
 
 The emulator is killed as soon as a marker stands on the serial line, or at the timeout. With nested
 KVM on the host, QEMU runs take it (HELIUM_ACCEL=tcg forbids, =kvm demands it).
@@ -26,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("HELIUM_BUILD", ROOT / "build"))
 LOGS = BUILD / "logs"
-PATHS = ("svm-uefi", "svm-grub", "svm-pvh", "vmx-grub", "vmx-uefi")
+PATHS = ("svm-uefi", "svm-grub", "svm-efigrub", "svm-pvh", "vmx-grub", "vmx-uefi")
 
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE.fd")
 OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS.fd")
@@ -44,7 +45,6 @@ SERIAL_NAME = "serial.txt"
 GRUB_FAILED = "HELIUM-GRUB FAILED"
 
 POLL_SECONDS = 0.05
-DRAIN_SECONDS = 0.3
 FAIL_DRAIN_SECONDS = 3.0
 
 
@@ -66,6 +66,7 @@ class Machine:
     memory: int = 1024  # MiB
     icount: bool = False
     cpu: str = ""  # the emulator's CPU model; empty: the default of the vendor
+    settle: float = 0.3  # seconds to run on after a marker, for what is still under way
     cmdline: str = ""  # svm-pvh only; a disk image has its own
     qemu_args: tuple = ()
     bochs_lines: tuple = ()
@@ -148,7 +149,7 @@ def accel_args(machine, kvm):
 
 
 def qemu_firmware(machine, workdir):
-    if machine.path.endswith("-uefi"):
+    if machine.path.endswith(("-uefi", "-efigrub")):
         variables = workdir / "OVMF_VARS.fd"
         shutil.copyfile(need(OVMF_VARS, "ovmf"), variables)
         flash = "if=pflash,format=raw,unit="
@@ -243,7 +244,7 @@ def watch(machine, process):
             text = read_serial(machine.log)
             marker = first_match(machine.markers, text)
             if marker:
-                time.sleep(DRAIN_SECONDS)
+                time.sleep(machine.settle)
                 return True, f"saw '{marker}'"
             failure = first_match(failures, text)
             if failure:
@@ -277,7 +278,8 @@ def run(machine):
     with open(emulator_log, "wb") as output:
         output.write((" ".join(command) + "\n").encode())
         output.flush()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+        # The emulator dies with this script, however that ends.
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, cwd=workdir, start_new_session=True)
         try:
             seen, sentence = watch(machine, process)
