@@ -29,7 +29,13 @@ PTE_W      equ 1 << 1
 PTE_PS     equ 1 << 7
 
 COM1       equ 0x3f8
+COM_IER    equ COM1 + 1
+COM_LCR    equ COM1 + 3
+COM_MCR    equ COM1 + 4
 COM_LSR    equ COM1 + 5
+LCR_8N1    equ 3
+LCR_DLAB   equ 1 << 7
+MCR_DTR_RTS equ 3
 LSR_THRE   equ 1 << 5
 DEBUG_PORT equ 0xe9
 VGA_TEXT   equ 0xb8000
@@ -259,6 +265,7 @@ fill_large:
 
 ; EDX = a sentence: on COM1, the debug port and the text screen's first line; then nothing more.
 fail32:
+        call    init_uart32
         mov     edi, VGA_TEXT
 .next:  mov     al, [edx]
         inc     edx
@@ -275,6 +282,23 @@ fail32:
 .stop:  cli
         hlt
         jmp     .stop
+
+%macro outb32 2
+        mov     al, %2
+        mov     dx, %1
+        out     dx, al
+%endmacro
+
+init_uart32:                    ; 115200 8n1, polled
+        push    edx
+        outb32  COM_IER, 0
+        outb32  COM_LCR, LCR_DLAB
+        outb32  COM1, 1
+        outb32  COM_IER, 0
+        outb32  COM_LCR, LCR_8N1
+        outb32  COM_MCR, MCR_DTR_RTS
+        pop     edx
+        ret
 
 putc32: push    edx
         out     DEBUG_PORT, al

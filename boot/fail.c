@@ -3,7 +3,15 @@
 #include "boot/boot.h"
 
 #define COM1          0x3f8
+#define UART_DLL      0 /* with LCR_DLAB */
+#define UART_IER      1
+#define UART_DLM      1 /* with LCR_DLAB */
+#define UART_LCR      3
+#define UART_MCR      4
 #define UART_LSR      5
+#define LCR_8N1       3
+#define LCR_DLAB      0x80
+#define MCR_DTR_RTS   3
 #define LSR_THRE      (1 << 5)
 #define DEBUG_PORT    0xe9
 #define VGA_TEXT      0xb8000ul
@@ -36,6 +44,16 @@ static void put(char c)
         ((volatile u16 *)VGA_TEXT)[column++] = (u16)(VGA_WHITE | (u8)c);
 }
 
+/* 115200 8n1, polled: GRUB need not have touched the port. */
+static void init_uart(void)
+{
+    static const u8 setup[][2] = {{UART_IER, 0}, {UART_LCR, LCR_DLAB}, {UART_DLL, 1},
+                                  {UART_DLM, 0}, {UART_LCR, LCR_8N1},  {UART_MCR, MCR_DTR_RTS}};
+
+    for (u32 i = 0; i < ARRAY_SIZE(setup); i++)
+        out8((u16)(COM1 + setup[i][0]), setup[i][1]);
+}
+
 static void say(const char *text)
 {
     while (*text)
@@ -44,6 +62,7 @@ static void say(const char *text)
 
 void boot_fail(const char *sentence)
 {
+    init_uart();
     say("Helium: ");
     say(sentence);
     say("\r\n");

@@ -72,6 +72,18 @@ static void merge_neighbours(struct boot_info *bi)
     }
 }
 
+/* The hole [base, end) below region `at` becomes type. A left neighbour of that type grows instead
+ * of getting a neighbour to merge with: the map may be full. */
+static int fill(struct boot_info *bi, u32 at, u64 base, u64 end, u32 type)
+{
+    struct boot_region *left = at ? &bi->region[at - 1] : NULL;
+
+    if (!left || left->type != type || region_end(left) != base)
+        return insert(bi, at, base, end, type);
+    left->size += end - base;
+    return 0;
+}
+
 /* Regions inside [base, end) become type if that is stricter, holes become type unless it is
  * LOADER. No region crosses base or end. */
 static int cover(struct boot_info *bi, u64 base, u64 end, enum boot_mem_type type)
@@ -82,7 +94,7 @@ static int cover(struct boot_info *bi, u64 base, u64 end, enum boot_mem_type typ
         u64 hole_end = i < bi->region_count && r->base < end ? r->base : end;
 
         if (base < hole_end) {
-            if (type != BOOT_MEM_LOADER && insert(bi, i, base, hole_end, type))
+            if (type != BOOT_MEM_LOADER && fill(bi, i, base, hole_end, type))
                 return -ENOSPC;
             base = hole_end;
         } else {

@@ -111,9 +111,9 @@ void hv_image_load(const void *file, u8 *dest)
     }
     for (u32 i = 0; i < e->e_phnum; i++) {
         const Elf64_Phdr *p = &segments(file)[i];
-        const u8 *from = (const u8 *)file + p->p_offset;
+        u64 at = p->p_vaddr - link_base;
 
         for (u64 n = 0; p->p_type == PT_LOAD && n < p->p_filesz; n++)
-            dest[p->p_vaddr - link_base + n] = from[n];
+            dest[at + n] = ((const u8 *)file)[p->p_offset + n];
     }
 }
