@@ -181,8 +181,9 @@ struct vlapic {
 void apic_bus_init(struct apic_bus *bus, struct vlapic **slot);
 
 /* Sends to whom it concerns; `src` may be NULL if the message has no shorthand. Any CPU.
- * Returns 1 if newly pending somewhere, 0 if merged with one pending, -ENODEV if nobody accepted
- * it, -EINVAL for an illegal vector (which the receivers note in ESR). */
+ * Returns 1 if newly pending somewhere, 0 if merged with one pending, negative if nobody accepted
+ * it: nobody matched, all were disabled, or the vector is illegal, which those who matched note in
+ * ESR. */
 int apic_bus_send(struct apic_bus *bus, struct vlapic *src, const struct apic_msg *msg);
 
 /* An MSI write as a message (SDM 3A 11.11). Send it without a source. */
