@@ -405,6 +405,8 @@ int apic_bus_send(struct apic_bus *bus, struct vlapic *src, const struct apic_ms
     u32 count = __atomic_load_n(&bus->count, __ATOMIC_ACQUIRE);
     int result = -ENODEV;
 
+    if (!src && msg->mode == APIC_STARTUP)
+        return -ENODEV; /* reserved in IOAPIC entries and MSIs (82093AA 3.2.4, SDM 3A 11.11.2) */
     if (msg->shorthand == APIC_TO_SELF)
         return deliver(src, msg->mode, msg->vector, msg->level);
     if (msg->mode == APIC_LOWEST)

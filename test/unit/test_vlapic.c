@@ -817,6 +817,9 @@ static void test_msi(void **state)
     msg = apic_msg_from_msi(0xfee00000, 0x0400);
     assert_int_equal(apic_bus_send(&bus, NULL, &msg), 1);
     assert_int_equal(cpus[0].nmis, 1);
+    msg = apic_msg_from_msi(0xfee00000, 0x0608); /* startup comes from CPUs only */
+    assert_int_equal(apic_bus_send(&bus, NULL, &msg), -ENODEV);
+    assert_int_equal(cpus[0].sipis, 0);
     msg = apic_msg_from_msi(0xfee09000, 0x51);
     assert_int_equal(apic_bus_send(&bus, NULL, &msg), -ENODEV);
     msg = apic_msg_from_msi(0xfee01000, 0x01);
