@@ -462,7 +462,7 @@ static void take_memory(struct insn *i, u8 rex, struct cursor *c)
     }
     no_base = i->mod == 0 && (i->base & 7) == rBP;
     if (no_base)
-        i->base = (i->rm & 7) == rBP && i->mode == MODE_64 ? REG_RIP : REG_NONE;
+        i->base = (i->rm & 7) == rBP && i->mode == MODE_64 ? BASE_RIP : REG_NONE;
     if (i->mod == 2 || no_base)
         i->disp = take_signed(c, 4);
     else if (i->mod == 1)

@@ -23,7 +23,7 @@ enum { rAX, rCX, rDX, rBX, rSP, rBP, rSI, rDI };
 
 /* Pseudo registers of a memory operand's address. */
 #define REG_NONE 0xff
-#define REG_RIP  0x10
+#define BASE_RIP 0x10
 
 enum operation {
     /* clang-format off */

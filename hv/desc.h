@@ -36,6 +36,8 @@ struct percpu;
 
 /* Loads GDT, IDT, TR and GS for the CPU that c describes, which is the calling one. */
 void desc_load(struct percpu *c);
+/* Gives c its interrupt stacks; -ENOMEM. Boot CPU, after vmem_init(); takes effect at the next event. */
+int __must_check desc_alloc_stacks(struct percpu *c);
 /* Boot CPU, once: fills the IDT. */
 void desc_init_idt(void);
 

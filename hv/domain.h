@@ -3,7 +3,9 @@
 #ifndef HV_DOMAIN_H
 #define HV_DOMAIN_H
 
+#include "hv/mmio.h"
 #include "hv/p2m.h"
+#include "hv/pio.h"
 #include "hv/policy.h"
 #include "hv/spinlock.h"
 #include "hv/types.h"
@@ -11,7 +13,9 @@
 #include "hv/vioapic.h"
 #include "hv/vpic.h"
 
-#define DOMAIN_MAX_VCPUS 64
+#define DOMAIN_MAX_VCPUS   64
+#define DOMAIN_MMIO_RANGES 8
+#define DOMAIN_PIO_RANGES  8
 
 struct vm_vendor; /* bitmaps, ASID bookkeeping: the vendor's own */
 
@@ -30,8 +34,48 @@ struct domain {
     struct p2m p2m;
     struct vm_vendor *vendor;
     struct policy *policy; /* what CPUID and MSRs show */
+    struct apic_bus apic_bus;
+    struct vlapic *apic_slots[DOMAIN_MAX_VCPUS];
     struct vioapic vioapic;
     struct vpic vpic;
+
+    struct mmio_range mmio[DOMAIN_MMIO_RANGES]; /* devices in root mode */
+    unsigned mmio_ranges;
+    struct pio_range pio[DOMAIN_PIO_RANGES];
+    unsigned pio_ranges;
+
+    /* Set by whoever owns the domain, before it runs; NULL: nobody. */
+    int (*mmio_fallback)(struct vcpu *v, gpa_t gpa, unsigned size, bool write, u64 *value);
+    int (*pio_fallback)(struct vcpu *v, u16 port, unsigned size, bool write, u32 *value);
+    bool (*page_fault)(struct vcpu *v, const struct exit_npf *npf); /* true: run again */
+    void (*hypercall)(struct vcpu *v);
+    int (*hypercall_page)(struct vcpu *v, u64 gpa); /* MSR 40000000h was written; -EINVAL: #GP */
+    void (*eoi_hook)(struct vcpu *v, u8 vector); /* a level-triggered vector ended */
+    void (*on_shutdown)(struct domain *d);       /* it has shut down; any CPU, no lock held */
+    void *owner;
 };
+
+/* What a new domain is made of; checked by domain_create(). */
+struct domain_config {
+    unsigned vcpus; /* 1 to DOMAIN_MAX_VCPUS */
+    bool privileged;
+    const u32 *apic_ids; /* one per vcpu, or NULL: 2 * vcpu, as Xen numbers them */
+};
+
+/* A domain with vcpus that are all BLOCK_DOWN, without memory. NULL and *rc: -EINVAL, -ENOMEM. Boot CPU
+ * or, later, with no lock held. */
+struct domain *__must_check domain_create(u16 id, const struct domain_config *config, int *rc);
+/* Gives back everything; the domain is paused or never ran. */
+void domain_destroy(struct domain *d);
+
+/* Lets the boot vcpu run, from the state it was given. */
+void domain_start(struct domain *d);
+
+/* The domain stops for reason (SHUTDOWN_* of xen/sched.h); the first one counts. Any CPU. */
+void domain_shutdown(struct domain *d, u8 reason);
+/* A vcpu took a fault it cannot handle: shutdown with SHUTDOWN_crash for this domain, nothing else. */
+void domain_triple_fault(struct domain *d);
+/* The domain made root mode find something it cannot deal with: says so and stops the domain. */
+void domain_crash(struct vcpu *v, const char *why);
 
 #endif

@@ -40,7 +40,7 @@ u64 effective_address(const struct emu *e, const struct insn *i)
 {
     u64 a = i->disp;
 
-    if (i->base == REG_RIP)
+    if (i->base == BASE_RIP)
         a += e->rip + i->length;
     else if (i->base != REG_NONE)
         a += e->gpr[i->base];

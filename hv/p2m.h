@@ -27,6 +27,9 @@ struct p2m {
     u64 pages;       /* 4 KiB frames entered as P2M_RAM */
 };
 
+/* Page tables live in frames of the pool, reached through the direct map. */
+extern const struct ptab_mem p2m_table_mem;
+
 int __must_check p2m_init(struct domain *d);
 /* Drops every reference and table. No vcpu of d exists any more. */
 void p2m_destroy(struct domain *d);

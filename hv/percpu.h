@@ -25,11 +25,16 @@ struct percpu {
     struct cpu_tables tables; /* GDT, TSS and IST stacks */
     struct run_queue rq;
     struct timer_queue timers;
+    struct timer slice; /* ends the current vcpu's turn */
     u64 nmis, intrs;
 };
 
 #define WORK_RESCHED (1u << 0) /* pick again */
 #define WORK_TIMER   (1u << 1) /* a timer may have expired */
+#define WORK_UNLOAD  (1u << 2) /* somebody needs the vcpu that is loaded here but does not run */
+
+/* Sets WORK_* on a CPU, and makes it look. */
+void percpu_work(struct percpu *c, u32 work);
 
 extern struct percpu *percpu[MAX_CPUS];
 extern unsigned cpus_online;

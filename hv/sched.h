@@ -4,12 +4,13 @@
  * class, pinning. Fairness is by virtual run time: who ran least for its weight runs next.
  *
  * A vcpu is runnable while nothing blocks it; its CPU is changed only while it is off every queue.
- * The queue's lock is the innermost but for timers; schedulers of other CPUs are reached by
- * sched_wake() only, which sends an IPI when the woken one outranks what runs there.
+ * A function that makes somebody runnable returns the CPU that ought to pick again; telling it is the
+ * caller's part (vcpu_wake() in hv/vcpu.c), so that the scheduler knows neither vcpus nor IPIs.
  */
 #ifndef HV_SCHED_H
 #define HV_SCHED_H
 
+#include "hv/layout.h"
 #include "hv/spinlock.h"
 #include "hv/types.h"
 
@@ -41,7 +42,6 @@ struct run_queue {
     struct sched_entity *head[SCHED_CLASSES];
     struct sched_entity *current;
     u64 min_vruntime; /* where a newcomer or a sleeper starts, at the least */
-    u64 slice_end;    /* ns */
     unsigned runnable;
 };
 
@@ -53,7 +53,10 @@ void sched_entity_init(struct sched_entity *e, unsigned cpu, u32 blocked);
 /* Sets, or clears, reasons to be blocked. Any CPU. Clearing the last one makes e runnable and returns
  * the CPU that must be told to pick again, or -1 when none needs to. */
 void sched_block(struct sched_entity *e, u32 reasons);
-int sched_unblock(struct sched_entity *e, u32 reasons, u64 now);
+int sched_unblock(struct sched_entity *e, u32 reasons);
+
+/* Moves e to another class, at once. Returns the CPU that must be told to pick again, or -1. */
+int sched_set_class(struct sched_entity *e, enum sched_class class);
 
 /* This CPU's queue: charges what ran, and returns what runs next with *slice ns to run (0: until
  * something happens), or NULL: idle. The entity stays current until the next pick. */
@@ -65,7 +68,7 @@ bool sched_switch_to(struct run_queue *rq, struct sched_entity *to, u64 now);
 
 /* weight 1 to SCHED_WEIGHT_MAX; -EINVAL otherwise. */
 int sched_set_weight(struct sched_entity *e, unsigned weight);
-/* Moves e to cpu; e must be blocked (not queued, not running), -EBUSY otherwise. */
+/* Moves e to cpu; e must be blocked (not queued, not running), -EBUSY otherwise; -EINVAL: pinned. */
 int sched_migrate(struct sched_entity *e, unsigned cpu);
 
 #endif

@@ -10,11 +10,13 @@
 #include "hv/spinlock.h"
 #include "hv/types.h"
 
+struct acpi_info;
+
 struct timer {
     struct timer *next;
     u64 expires; /* ns */
     void (*fn)(struct timer *);
-    unsigned cpu; /* whose queue holds it */
+    unsigned cpu; /* whose queue holds it, or held it last */
     bool armed;
 };
 
@@ -25,13 +27,22 @@ struct timer_queue {
 };
 
 /* Boot CPU: finds the TSC's and the LAPIC timer's rate. Panics if no reference clock works. */
-void time_init(void);
-/* Nanoseconds since time_init(). Any CPU. */
+void time_init(const struct acpi_info *acpi);
+/* Nanoseconds since time_init(), from 1. Any CPU. */
 u64 time_ns(void);
+/* The TSC value at which time_ns() reaches ns. */
+u64 time_to_tsc(u64 ns);
+/* And back; the past is 1, beyond 2^64 ns is the end of time. */
+u64 time_from_tsc(u64 tsc);
+/* The LAPIC timer's ticks in ns. */
+u64 time_ns_to_apic(u64 ns);
 /* TSC ticks per second, measured. */
 u64 time_tsc_hz(void);
 u64 time_tsc_to_ns(u64 ticks);
 u64 time_ns_to_tsc(u64 ns);
+
+/* An empty queue for the calling CPU. */
+void timer_queue_init(struct timer_queue *q);
 
 void timer_init(struct timer *t, void (*fn)(struct timer *));
 /* Sets or moves t to fire at expires, on the calling CPU. */

@@ -105,11 +105,11 @@ struct vendor_ops {
 extern const struct vendor_ops *vendor; /* set once by vendor_probe() */
 extern struct vendor_caps vendor_caps;
 
-/* Tries the vendors linked in (linker section .vendors). 0, or -ENODEV after saying why on the log. */
+/* Tries the vendors linked in (linker section .units). 0, or -ENODEV after saying why on the log. */
 int __must_check vendor_probe(void);
 
 /* Registers a vendor with the kernel, which never names it. */
 #define VENDOR_REGISTER(ops)                                                                       \
-    static const struct vendor_ops *const vendor_entry_##ops __section(".vendors") = &(ops)
+    static const struct vendor_ops *const vendor_entry_##ops __section(".units.vendor") = &(ops)
 
 #endif

@@ -33,8 +33,16 @@ hpa_t image_hpa(const void *p);
 /* Boot CPU, once, early: builds the final tables from what the loader left and switches to them.
  * Panics without memory. */
 void vmem_init(const struct boot_info *bi);
-/* Other CPUs: the tables to load. */
-hpa_t vmem_root(void);
+/* Other CPUs: from the tables they started on to the final ones. */
+void vmem_switch(void);
+
+/* Tables below 4 GiB for CPUs that are still in real mode: the final ones, and the page at low_page at its
+ * own address, executable. -ENOMEM. Boot CPU; given back by vmem_trampoline_free(). */
+int __must_check vmem_trampoline_tables(hpa_t low_page, hpa_t *root);
+void vmem_trampoline_free(hpa_t root);
+
+/* Is all of the range in the direct map? */
+bool vmem_is_direct(hpa_t base, u64 size);
 
 /* Maps size bytes of device memory uncached; the address is valid for good. NULL: no memory. Boot CPU,
  * while the others are not up. */

@@ -180,17 +180,6 @@ enum x86_memtype {
 /* IA32_PAT after reset: WB WT UC- UC, twice. */
 #define PAT_RESET 0x0007040600070406ull
 
-/* Segment attributes as in a descriptor's bytes 5 and 6: type 3:0, S, DPL 6:5, P, AVL 12, L, DB, G.
- * VMCS access rights keep this layout; the VMCB squeezes out bits 11:8 (SDM 3A 3.4.5). */
-#define SEG_TYPE 0xfull
-#define SEG_S    BIT(4)
-#define SEG_DPL  (BIT(5) | BIT(6))
-#define SEG_P    BIT(7)
-#define SEG_AVL  BIT(12)
-#define SEG_L    BIT(13)
-#define SEG_DB   BIT(14)
-#define SEG_G    BIT(15)
-
 /* CPUID leaf 1 */
 #define CPUID_1_ECX_SSE3         BIT(0)
 #define CPUID_1_ECX_PCLMULQDQ    BIT(1)

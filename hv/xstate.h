@@ -22,6 +22,8 @@ u32 xstate_size(u64 xcr0);
 /* An area in its INIT state for v; -ENOMEM. xstate_free() gives it back. */
 int __must_check xstate_alloc(struct vcpu *v);
 void xstate_free(struct vcpu *v);
+/* As at power-up; v is not loaded. */
+void xstate_reset(struct vcpu *v);
 
 /* v's registers into, or out of, the CPU. */
 void xstate_restore(struct vcpu *v);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/domain.h"
+#include "hv/errno.h"
+#include "hv/exit_msr.h"
+#include "hv/frames.h"
+#include "hv/log.h"
+#include "hv/platform.h"
+#include "hv/string.h"
+#include "hv/vendor.h"
+#include "hv/vmem.h"
+#include <xen/xen.h>
+#include <xen/sched.h>
+
+#define DOMAIN_ORDER 1
+#define POLICY_ORDER 0
+#define XEN_VERSION  (4u << 16 | 17)
+
+_Static_assert(sizeof(struct domain) <= PAGE_SIZE << DOMAIN_ORDER, "grow DOMAIN_ORDER");
+_Static_assert(sizeof(struct policy) <= PAGE_SIZE << POLICY_ORDER, "grow POLICY_ORDER");
+
+static int make_policy(struct domain *d, const struct domain_config *config)
+{
+    struct policy_config pc = {
+        .vcpus = config->vcpus,
+        .apic_ids = config->apic_ids,
+        .x2apic = true,
+        .tsc_deadline = true,
+        .privileged = config->privileged,
+        .xen_version = XEN_VERSION,
+    };
+    mfn_t m = frames_alloc(POLICY_ORDER, FRAMES_ZERO);
+
+    if (mfn_is_none(m))
+        return -ENOMEM;
+    d->policy = mfn_virt(m);
+    policy_compute(d->policy, &pc);
+    return 0;
+}
+
+static int make_vcpus(struct domain *d, unsigned count)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < count && rc == 0; i++) {
+        d->vcpu[i] = vcpu_create(d, i, &rc);
+        if (d->vcpu[i])
+            d->vcpus++;
+    }
+    return rc;
+}
+
+static int build(struct domain *d, const struct domain_config *config)
+{
+    int rc = make_policy(d, config);
+
+    if (rc)
+        return rc;
+    platform_init(d);
+    rc = p2m_init(d);
+    if (rc)
+        return rc;
+    rc = vendor->vm_init(d);
+    if (rc)
+        return rc;
+    msr_open(d);
+    return make_vcpus(d, config->vcpus);
+}
+
+struct domain *domain_create(u16 id, const struct domain_config *config, int *rc)
+{
+    struct domain *d;
+    mfn_t m;
+
+    *rc = -EINVAL;
+    if (config->vcpus == 0 || config->vcpus > DOMAIN_MAX_VCPUS)
+        return NULL;
+    *rc = -ENOMEM;
+    m = frames_alloc(DOMAIN_ORDER, FRAMES_ZERO);
+    if (mfn_is_none(m))
+        return NULL;
+    d = mfn_virt(m);
+    d->id = id;
+    d->privileged = config->privileged;
+    *rc = build(d, config);
+    if (*rc == 0)
+        return d;
+    domain_destroy(d);
+    return NULL;
+}
+
+void domain_destroy(struct domain *d)
+{
+    for (unsigned i = 0; i < d->vcpus; i++) {
+        vcpu_block(d->vcpu[i], BLOCK_DOWN);
+        vcpu_wait_stopped(d->vcpu[i]);
+        vcpu_unload(d->vcpu[i]);
+        vcpu_destroy(d->vcpu[i]);
+    }
+    if (d->vendor)
+        vendor->vm_fini(d);
+    p2m_destroy(d);
+    if (d->policy)
+        frames_free(virt_mfn(d->policy), POLICY_ORDER);
+    frames_free(virt_mfn(d), DOMAIN_ORDER);
+}
+
+void domain_start(struct domain *d)
+{
+    for (unsigned i = 0; i < d->vcpus; i++)
+        vcpu_unblock(d->vcpu[i], BLOCK_DOWN);
+}
+
+void domain_shutdown(struct domain *d, u8 reason)
+{
+    bool first;
+
+    spin_lock(&d->lock);
+    first = !d->is_shutdown;
+    if (first) {
+        d->is_shutdown = true;
+        d->shutdown = reason;
+    }
+    spin_unlock(&d->lock);
+    if (!first)
+        return;
+    for (unsigned i = 0; i < d->vcpus; i++)
+        vcpu_block(d->vcpu[i], BLOCK_DOWN);
+    if (d->on_shutdown)
+        d->on_shutdown(d);
+}
+
+void domain_triple_fault(struct domain *d)
+{
+    log_warn("d%u: triple fault", d->id);
+    /* A PC resets; whoever owns the domain decides what follows. */
+    domain_shutdown(d, d->privileged ? SHUTDOWN_reboot : SHUTDOWN_crash);
+}
+
+void domain_crash(struct vcpu *v, const char *why)
+{
+    log_err("d%uv%u stops at rip %llx: %s", v->domain->id, v->id, (unsigned long long)v->rip, why);
+    domain_shutdown(v->domain, SHUTDOWN_crash);
+}

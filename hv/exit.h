@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From an exit's reason to the function that deals with it. */
+#ifndef HV_EXIT_H
+#define HV_EXIT_H
+
+struct vcpu;
+
+/* Deals with v->exit: the event that was interrupted first, then the reason. v's CPU. */
+void exit_handle(struct vcpu *v);
+
+/* The reason's name, for messages and statistics. */
+const char *exit_name(unsigned reason);
+
+#endif

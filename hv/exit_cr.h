@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest's accesses to control and debug registers, as far as they exit. */
+#ifndef HV_EXIT_CR_H
+#define HV_EXIT_CR_H
+
+#include "hv/types.h"
+
+struct vcpu;
+
+void exit_cr(struct vcpu *v);
+void exit_dr(struct vcpu *v);
+
+/* What MOV to CR0 and CR4 do; injects #GP(0) and returns false where they would (SDM 2B MOV-CR). */
+bool cr0_write(struct vcpu *v, u64 value);
+bool cr4_write(struct vcpu *v, u64 value);
+/* IA32_EFER; false: #GP, which is the caller's to inject. */
+bool efer_write(struct vcpu *v, u64 value);
+
+#endif

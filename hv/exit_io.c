@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/domain.h"
+#include "hv/exit_io.h"
+#include "hv/inject.h"
+#include "hv/insn.h"
+#include "hv/log.h"
+#include "hv/mmio.h"
+#include "hv/pio.h"
+#include "hv/vcpu.h"
+#include "hv/vendor.h"
+
+/* Widths of IN: 8 and 16 bits keep what is above, 32 bits clear it (SDM 1 3.4.1.1). */
+static void put_rax(struct vcpu *v, u32 value, unsigned size)
+{
+    if (size == 4)
+        v->gpr[RAX] = value;
+    else if (size == 2)
+        v->gpr[RAX] = (v->gpr[RAX] & ~0xffffull) | (u16)value;
+    else
+        v->gpr[RAX] = (v->gpr[RAX] & ~0xffull) | (u8)value;
+}
+
+void exit_io(struct vcpu *v)
+{
+    const struct exit_io *io = &v->exit.io;
+    u32 value = (u32)v->gpr[RAX];
+
+    if (io->string) {
+        insn_emulate(v);
+        return;
+    }
+    if (v->replay.done) {
+        value = (u32)v->replay.value[0];
+        v->replay = (struct replay){0};
+    } else if (pio_access(v, io->port, io->size, !io->in, &value)) {
+        return; /* a device model was asked; the instruction runs again when it has answered */
+    }
+    if (io->in)
+        put_rax(v, value, io->size);
+    insn_skip(v);
+}
+
+/* The entry is fine by now: another vcpu brought it in, or a stale translation caused the exit. */
+static bool resolved(struct vcpu *v, const struct exit_npf *npf)
+{
+    enum p2m_type type;
+    u32 attr;
+    u32 need = (npf->access & ACCESS_WRITE ? PTAB_W : 0) | (npf->access & ACCESS_EXEC ? PTAB_X : 0) | PTAB_R;
+
+    if (mfn_is_none(p2m_lookup(&v->domain->p2m, gpa_gfn(npf->gpa), &type, &attr)))
+        return false;
+    return (attr & need) == need;
+}
+
+void exit_page_fault(struct vcpu *v)
+{
+    struct exit_npf *npf = &v->exit.npf;
+
+    if (v->domain->page_fault && v->domain->page_fault(v, npf))
+        return;
+    if (resolved(v, npf)) {
+        vendor->tlb_flush(v, FLUSH_NESTED);
+        return;
+    }
+    if (npf->in_walk || (npf->access & ACCESS_EXEC) || v->event.valid) {
+        log_err("d%uv%u: page tables, code or an event's stack at %llx, where there is no memory",
+                v->domain->id, v->id, (unsigned long long)npf->gpa.v);
+        domain_crash(v, "it runs outside its memory");
+        return;
+    }
+    insn_emulate(v);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "boot/boot.h"
+#include "hv/acpi.h"
+#include "hv/cmdline.h"
+#include "hv/console.h"
+#include "hv/cpu.h"
+#include "hv/cpu_features.h"
+#include "hv/desc.h"
+#include "hv/first_domain.h"
+#include "hv/frames.h"
+#include "hv/lapic.h"
+#include "hv/log.h"
+#include "hv/panic.h"
+#include "hv/percpu.h"
+#include "hv/run.h"
+#include "hv/smp.h"
+#include "hv/timer.h"
+#include "hv/vendor.h"
+#include "hv/vmem.h"
+#include "hv/xstate.h"
+
+#define MAPPED_AT_BOOT 0x100000000ull /* boot/entry.asm maps the first 4 GiB */
+
+static struct acpi_info acpi;
+
+static void start_console(void)
+{
+    static const char *const levels[] = {"err", "warn", "info", "debug"};
+    struct uart_config uart = UART_DEFAULT;
+    const char *com1 = cmdline_string("com1");
+
+    if (com1 && uart_parse(com1, &uart))
+        com1 = NULL;
+    console_init(&uart);
+    log_set_level(cmdline_choice("loglvl", levels, ARRAY_SIZE(levels), LOG_INFO));
+}
+
+static u64 ram_end(const struct boot_info *bi)
+{
+    u64 end = 0;
+
+    for (u32 i = 0; i < bi->region_count; i++)
+        if (bi->region[i].type == BOOT_MEM_USABLE || bi->region[i].type == BOOT_MEM_LOADER)
+            end = MAX(end, bi->region[i].base + bi->region[i].size);
+    return end;
+}
+
+/* The parts of usable RAM in [from, to). Page 0 stays out: address 0 is nobody's memory. */
+static unsigned usable_ranges(const struct boot_info *bi, u64 from, u64 to, struct frames_range *out)
+{
+    unsigned n = 0;
+
+    for (u32 i = 0; i < bi->region_count; i++) {
+        const struct boot_region *r = &bi->region[i];
+        u64 base = MAX(r->base, MAX(from, PAGE_SIZE)), end = MIN(r->base + r->size, to);
+
+        if (r->type == BOOT_MEM_USABLE && base < end)
+            out[n++] = (struct frames_range){base, end - base};
+    }
+    return n;
+}
+
+/* First what the boot page tables reach; the rest once everything is mapped. */
+static void start_memory(const struct boot_info *bi)
+{
+    static struct frames_range ranges[BOOT_MAX_REGIONS];
+    u64 first = first_domain_ram_end(bi), end = ram_end(bi);
+    unsigned n = usable_ranges(bi, first, MAPPED_AT_BOOT, ranges);
+
+    if (n == 0 || frames_init(ranges, n, end, DIRECT_BASE))
+        panic("no memory below 4 GiB is left for the hypervisor: a smaller dom0_mem= may help");
+    vmem_init(bi);
+    n = usable_ranges(bi, MAX(first, MAPPED_AT_BOOT), end, ranges);
+    for (unsigned i = 0; i < n; i++)
+        frames_add(ranges[i].base, ranges[i].size);
+}
+
+static const void *acpi_map(void *ctx, u64 phys, size_t len)
+{
+    (void)ctx;
+    if (vmem_is_direct(HPA(phys), len))
+        return hpa_virt(HPA(phys));
+    return vmem_map_device(HPA(phys), len);
+}
+
+static void start_cpus(const struct boot_info *bi)
+{
+    this_cpu()->apic_id = lapic_id();
+    if (desc_alloc_stacks(this_cpu()))
+        panic("no memory for interrupt stacks");
+    smp_start(&acpi, bi, run_cpu);
+}
+
+static void start_this_cpu(void)
+{
+    lapic_cpu_init();
+    xstate_init();
+    xstate_cpu_init();
+}
+
+void hv_main(const struct boot_info *bi)
+{
+    smp_init_boot_cpu();
+    desc_init_idt();
+    desc_load(this_cpu());
+    cmdline_init(bi->cmdline);
+    start_console();
+    log_info("Helium, loaded by %s at %llx", bi->loader, (unsigned long long)bi->image_base);
+
+    cpu_features_enable();
+    start_memory(bi);
+    if (acpi_init(&acpi, bi->rsdp, acpi_map, NULL))
+        log_warn("no usable ACPI tables: one CPU, no interrupt controllers known");
+    if (lapic_init())
+        panic("no memory to map the local APIC");
+    start_this_cpu();
+    time_init(&acpi);
+    if (vendor_probe())
+        hlt_forever();
+    start_cpus(bi);
+    vmem_assert_wx();
+    first_domain_start(bi, &acpi);
+    cmdline_report_unknown();
+    run_cpu();
+    panic("the boot CPU came back");
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/domain.h"
+#include "hv/errno.h"
+#include "hv/frames.h"
+#include "hv/p2m.h"
+#include "hv/vcpu.h"
+#include "hv/vendor.h"
+#include "hv/vmem.h"
+
+static mfn_t table_alloc(void *ctx)
+{
+    (void)ctx;
+    return frames_alloc(0, 0);
+}
+
+static void table_free(void *ctx, mfn_t m)
+{
+    (void)ctx;
+    frames_free(m, 0);
+}
+
+const struct ptab_mem p2m_table_mem = {table_alloc, table_free, NULL, DIRECT_BASE};
+
+static unsigned max_leaf(void)
+{
+    switch (vendor_caps.max_leaf_shift) {
+    case 30:
+        return PTAB_1G;
+    case 21:
+        return PTAB_2M;
+    default:
+        return PTAB_4K;
+    }
+}
+
+int p2m_init(struct domain *d)
+{
+    return ptab_init(&d->p2m.pt, vendor->p2m_format, &p2m_table_mem, max_leaf());
+}
+
+void p2m_destroy(struct domain *d)
+{
+    if (d->p2m.pt.mem)
+        ptab_destroy(&d->p2m.pt);
+}
+
+/* Every vcpu drops what it has cached before its next entry; those that run leave the guest for it. The
+ * tables that were unlinked are freed when all have. */
+static void flush(struct domain *d)
+{
+    if (!d->p2m.pt.stale)
+        return;
+    for (unsigned i = 0; i < d->vcpus; i++)
+        vcpu_request(d->vcpu[i], REQ_FLUSH_NESTED);
+    for (unsigned i = 0; i < d->vcpus; i++)
+        vcpu_wait_left(d->vcpu[i]);
+    ptab_flushed(&d->p2m.pt);
+}
+
+int p2m_add(struct domain *d, gfn_t gfn, mfn_t mfn, u64 count, enum p2m_type type, u32 attr)
+{
+    int rc;
+
+    spin_lock(&d->p2m.lock);
+    rc = ptab_map(&d->p2m.pt, gfn_gpa(gfn).v, mfn_hpa(mfn), count << PAGE_SHIFT, attr | PTAB_TYPE(type));
+    flush(d);
+    spin_unlock(&d->p2m.lock);
+    return rc;
+}
+
+int p2m_remove(struct domain *d, gfn_t gfn, u64 count)
+{
+    int rc;
+
+    spin_lock(&d->p2m.lock);
+    rc = ptab_unmap(&d->p2m.pt, gfn_gpa(gfn).v, count << PAGE_SHIFT);
+    flush(d);
+    spin_unlock(&d->p2m.lock);
+    return rc;
+}
+
+mfn_t p2m_lookup(const struct p2m *p, gfn_t gfn, enum p2m_type *type, u32 *attr)
+{
+    struct ptab_leaf leaf;
+
+    if (ptab_lookup(&p->pt, gfn_gpa(gfn).v, &leaf))
+        return MFN_NONE;
+    *type = ptab_type(leaf.attr);
+    *attr = leaf.attr;
+    return hpa_mfn(leaf.pa);
+}
+
+static bool is_memory(unsigned type)
+{
+    return type == P2M_RAM || type == P2M_RAM_RO || type == P2M_FOREIGN || type == P2M_GRANT;
+}
+
+void *p2m_ram(const struct p2m *p, gpa_t gpa, bool write)
+{
+    struct ptab_leaf leaf;
+
+    if (ptab_lookup(&p->pt, gpa.v, &leaf) || !is_memory(ptab_type(leaf.attr)))
+        return NULL;
+    if (write && !(leaf.attr & PTAB_W))
+        return NULL;
+    return hpa_virt(leaf.pa);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A domain's interrupt controllers, wired to its vcpus as in a PC. */
+#ifndef HV_PLATFORM_H
+#define HV_PLATFORM_H
+
+#include "hv/compiler.h"
+#include "hv/types.h"
+#include "hv/vcpu.h"
+
+struct domain;
+
+/* Domain under construction, before its vcpus: buses, vIOAPIC, vPIC. The privileged domain has no
+ * vIOAPIC and no vPIC: the machine's are its own. */
+void platform_init(struct domain *d);
+/* v's vLAPIC on the domain's bus; page is its register page, zeroed. */
+void platform_init_vlapic(struct vcpu *v, void *page);
+
+/* ISA IRQ 0 to 15 / global system interrupt 0 up: the line's level. Any CPU. */
+void platform_set_isa_irq(struct domain *d, unsigned irq, bool level);
+void platform_set_gsi(struct domain *d, unsigned gsi, bool level);
+
+/* Is there an interrupt that v's processor priority lets through? v's CPU. */
+static inline bool platform_interrupt_pending(struct vcpu *v)
+{
+    return vlapic_pending(&v->vlapic) || unlikely(vlapic_extint_pending(&v->vlapic));
+}
+/* The one to inject now, acknowledged; 0: it went away. */
+u8 platform_take_interrupt(struct vcpu *v);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One stack per CPU and no thread behind a vcpu: a handler that must wait leaves the vcpu blocked and
+ * returns, and what it waited for is looked at before the vcpu's next entry. So switching to another
+ * vcpu, or straight to the one that serves this one, is no more than loading its registers.
+ */
+#include "hv/cpu.h"
+#include "hv/exit.h"
+#include "hv/inject.h"
+#include "hv/percpu.h"
+#include "hv/run.h"
+#include "hv/vcpu.h"
+#include "hv/vendor.h"
+
+static struct vcpu *vcpu_of(struct sched_entity *e)
+{
+    return e ? container_of(e, struct vcpu, sched) : NULL;
+}
+
+static void slice_over(struct timer *t)
+{
+    (void)t;
+    percpu_work(this_cpu(), WORK_RESCHED);
+}
+
+static struct vcpu *pick(struct percpu *c)
+{
+    u64 slice = 0, now = time_ns();
+    struct vcpu *v = vcpu_of(sched_pick(&c->rq, now, &slice));
+
+    if (v && slice)
+        timer_set(&c->slice, now + slice);
+    else
+        timer_stop(&c->slice);
+    return v;
+}
+
+/* Does and clears what is asked of the CPU. Returns true if it must pick again. */
+static bool do_work(struct percpu *c)
+{
+    u32 work = __atomic_exchange_n(&c->work, 0, __ATOMIC_SEQ_CST);
+
+    if (work & WORK_TIMER)
+        timer_run();
+    if ((work & WORK_UNLOAD) && c->current && !c->current->sched.running)
+        vcpu_switch_to(NULL);
+    return work & WORK_RESCHED || c->work & WORK_RESCHED;
+}
+
+/* Until something else has to be done on this CPU, or v has to wait. */
+static void run_vcpu(struct percpu *c, struct vcpu *v)
+{
+    for (;;) {
+        /* A request that comes after this store finds in_guest set and sends an IPI; one that came
+         * before it is seen below. */
+        __atomic_exchange_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
+        if (unlikely(v->requests | c->work | v->sched.blocked)) {
+            v->in_guest = false;
+            if (do_work(c))
+                return;
+            vcpu_do_requests(v);
+            if (v->sched.blocked)
+                return;
+            continue;
+        }
+        inject_prepare(v);
+        vendor->run(v);
+        v->in_guest = false;
+        exit_handle(v);
+    }
+}
+
+/* STI's shadow covers HLT, so an interrupt that came after the look at work still ends it. */
+static void idle(struct percpu *c)
+{
+    if (!READ_ONCE(c->work))
+        hlt_interruptible();
+}
+
+void run_cpu(void)
+{
+    struct percpu *c = this_cpu();
+
+    timer_init(&c->slice, slice_over);
+    for (;;) {
+        struct vcpu *v;
+
+        do_work(c);
+        v = pick(c);
+        if (!v) {
+            idle(c);
+            continue;
+        }
+        vcpu_switch_to(v);
+        run_vcpu(c, v);
+    }
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/cpu.h"
+#include "hv/errno.h"
+#include "hv/frames.h"
+#include "hv/panic.h"
+#include "hv/string.h"
+#include "hv/vcpu.h"
+#include "hv/vmem.h"
+#include "hv/x86.h"
+#include "hv/xstate.h"
+
+/* The legacy region and the XSAVE header, SDM 1 13.4. */
+#define LEGACY_SIZE  512
+#define XMM_OFFSET   160
+#define XSTATE_BV    512
+#define AREA_MIN     576
+#define MXCSR_OFFSET 24
+#define FCW_OFFSET   0
+#define FCW_RESET    0x37f
+#define MXCSR_RESET  0x1f80
+
+#define LEAF_XSAVE 0xd
+
+/* Bits that come and go together (SDM 1 13.3), or that need the first to be there. */
+static const u64 groups[] = {XCR0_MPX, XCR0_AVX512};
+
+static u64 supported; /* of XCR0; 0: FXSAVE only */
+static u32 full_size; /* of the area for all of supported */
+static u32 ymm_offset;
+
+void xstate_init(void)
+{
+    struct cpuid_regs r;
+
+    full_size = AREA_MIN;
+    if (!(cpuid(1).ecx & CPUID_1_ECX_XSAVE))
+        return;
+    r = cpuid_count(LEAF_XSAVE, 0);
+    supported = ((u64)r.edx << 32 | r.eax) &
+                (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_MPX | XCR0_AVX512 | XCR0_PKRU);
+    full_size = xstate_size(supported);
+    ymm_offset = cpuid_count(LEAF_XSAVE, 2).ebx;
+}
+
+void xstate_cpu_init(void)
+{
+    write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP);
+    write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (supported ? CR4_OSXSAVE : 0));
+    if (supported)
+        xsetbv(0, supported);
+}
+
+u64 xstate_supported(void)
+{
+    return supported;
+}
+
+u32 xstate_size(u64 xcr0)
+{
+    u32 size = AREA_MIN;
+
+    for (unsigned i = 2; i < 63; i++) {
+        struct cpuid_regs r;
+
+        if (!(xcr0 & BIT(i)))
+            continue;
+        r = cpuid_count(LEAF_XSAVE, i);
+        size = MAX(size, r.eax + r.ebx);
+    }
+    return size;
+}
+
+static unsigned area_order(void)
+{
+    unsigned order = 0;
+
+    while ((PAGE_SIZE << order) < full_size)
+        order++;
+    return order;
+}
+
+int xstate_alloc(struct vcpu *v)
+{
+    mfn_t m = frames_alloc(area_order(), FRAMES_ZERO);
+
+    if (mfn_is_none(m))
+        return -ENOMEM;
+    v->xstate = mfn_virt(m);
+    v->xcr0 = supported ? XCR0_X87 : 0;
+    xstate_reset(v);
+    return 0;
+}
+
+void xstate_reset(struct vcpu *v)
+{
+    u8 *area = (u8 *)v->xstate;
+
+    memset(area, 0, full_size);
+    *(u16 *)(area + FCW_OFFSET) = FCW_RESET;
+    *(u32 *)(area + MXCSR_OFFSET) = MXCSR_RESET;
+}
+
+void xstate_free(struct vcpu *v)
+{
+    if (v->xstate)
+        frames_free(virt_mfn(v->xstate), area_order());
+    v->xstate = NULL;
+}
+
+/* All that the CPU knows is switched, whatever the guest enabled: what it enabled once and disabled again
+ * is still there (SDM 1 13.3). So XCR0 is full around XSAVE and XRSTOR, and the guest's in between. */
+void xstate_restore(struct vcpu *v)
+{
+    if (!supported) {
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(v->xstate) : "memory");
+        return;
+    }
+    __asm__ volatile("xrstor64 (%0)" ::"r"(v->xstate), "a"(~0u), "d"(~0u) : "memory");
+    if (v->xcr0 != supported)
+        xsetbv(0, v->xcr0);
+}
+
+void xstate_save(struct vcpu *v)
+{
+    if (!supported) {
+        __asm__ volatile("fxsave64 (%0)" ::"r"(v->xstate) : "memory");
+        return;
+    }
+    if (v->xcr0 != supported)
+        xsetbv(0, supported);
+    __asm__ volatile("xsave64 (%0)" ::"r"(v->xstate), "a"(~0u), "d"(~0u) : "memory");
+}
+
+/* SDM 2C XSETBV: what raises #GP. */
+static bool xcr0_valid(u64 value)
+{
+    if (!(value & XCR0_X87) || (value & ~supported))
+        return false;
+    if ((value & XCR0_AVX) && !(value & XCR0_SSE))
+        return false;
+    if ((value & XCR0_AVX512) && !(value & XCR0_AVX))
+        return false;
+    for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
+        if ((value & groups[i]) && (value & groups[i]) != groups[i])
+            return false;
+    return true;
+}
+
+int xstate_set_xcr0(struct vcpu *v, u64 value)
+{
+    if (!xcr0_valid(value))
+        return -EINVAL;
+    v->xcr0 = value;
+    xsetbv(0, value);
+    return 0;
+}
+
+/* Registers of the loaded vcpu are in the CPU: they go through its area, which is where they would be
+ * saved anyway. */
+void xstate_get_ymm(struct vcpu *v, unsigned n, u8 value[32])
+{
+    const u8 *area = (const u8 *)v->xstate;
+
+    xstate_save(v);
+    memcpy(value, area + XMM_OFFSET + n * 16, 16);
+    if (supported & XCR0_AVX)
+        memcpy(value + 16, area + ymm_offset + n * 16, 16);
+    else
+        memset(value + 16, 0, 16);
+    xstate_restore(v);
+}
+
+void xstate_set_ymm(struct vcpu *v, unsigned n, const u8 value[32])
+{
+    u8 *area = (u8 *)v->xstate;
+
+    xstate_save(v);
+    memcpy(area + XMM_OFFSET + n * 16, value, 16);
+    if (supported)
+        *(u64 *)(area + XSTATE_BV) |= XCR0_SSE;
+    if (supported & XCR0_AVX) {
+        memcpy(area + ymm_offset + n * 16, value + 16, 16);
+        *(u64 *)(area + XSTATE_BV) |= XCR0_AVX;
+    }
+    xstate_restore(v);
+}
