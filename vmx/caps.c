@@ -142,14 +142,6 @@ static const char *compute_ept(void)
     return NULL;
 }
 
-/* 2:1, 8:5, and from the physical address width on (SDM 3A table 4-8). */
-static u64 pdpte_reserved(void)
-{
-    unsigned bits = cpuid(0x80000000).eax >= 0x80000008 ? cpuid(0x80000008).eax & 0xff : 36;
-
-    return 0x1e6 | ~(BIT(bits) - 1);
-}
-
 static const char *compute_config(void)
 {
     u64 basic = rdmsr(MSR_IA32_VMX_BASIC);
@@ -165,7 +157,6 @@ static const char *compute_config(void)
     vmx_config.cr0_fixed0 = rdmsr(MSR_IA32_VMX_CR0_FIXED0);
     vmx_config.cr4_fixed0 = rdmsr(MSR_IA32_VMX_CR4_FIXED0);
     vmx_config.cr4_fixed1 = rdmsr(MSR_IA32_VMX_CR4_FIXED1);
-    vmx_config.pdpte_reserved = pdpte_reserved();
     return compute_ept();
 }
 

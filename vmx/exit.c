@@ -273,7 +273,6 @@ static void entry_failed(struct vcpu *v, u32 reason)
     v->exit.reason = EXIT_ENTRY_FAILED;
     set_hw(v, reason);
     log_err("VM entry failed: %s, qualification %lu", entry_failure(reason), v->exit.hw.info1);
-    vmx_dump(v);
     vmwrite(ENTRY_INTR_INFO, 0);
     if ((reason & 0xffff) == REASON_ENTRY_MCE)
         __asm__ volatile("int $18" ::: "memory");

@@ -69,7 +69,6 @@ static void entry_refused(struct vcpu *v)
     v->exit.vectoring.valid = false;
     v->exit.hw = (struct exit_hw){.reason = REASON_ENTRY_FAILED, .info1 = vmread(VM_INSN_ERROR)};
     log_err("VM entry refused: VM-instruction error %lu", v->exit.hw.info1);
-    vmx_dump(v);
 }
 
 void vmx_run(struct vcpu *v)

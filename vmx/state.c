@@ -14,7 +14,6 @@
  * included: the CPU keeps EFER.LMA, the entry control that mirrors it and the PDPTEs right.
  */
 #include "hv/cpu.h"
-#include "hv/domain.h"
 #include "hv/errno.h"
 #include "hv/msr.h"
 #include "vmx/vmcs.h"
@@ -67,9 +66,8 @@ static void get_segs(struct vcpu *v, struct cpu_state *s)
         get_segment(&s->seg[i], i);
 }
 
-static int set_segs(struct vcpu *v, const struct cpu_state *s, u32 mask)
+static int set_segs(struct vcpu *v, const struct cpu_state *s)
 {
-    (void)mask;
     (void)v;
     for (unsigned i = 0; i < SEG_COUNT; i++)
         set_segment(&s->seg[i], i);
@@ -83,9 +81,8 @@ static void get_cs_ss(struct vcpu *v, struct cpu_state *s)
     get_segment(&s->seg[SEG_SS], SEG_SS);
 }
 
-static int set_cs_ss(struct vcpu *v, const struct cpu_state *s, u32 mask)
+static int set_cs_ss(struct vcpu *v, const struct cpu_state *s)
 {
-    (void)mask;
     (void)v;
     set_segment(&s->seg[SEG_CS], SEG_CS);
     set_segment(&s->seg[SEG_SS], SEG_SS);
@@ -99,9 +96,8 @@ static void get_dt(struct vcpu *v, struct cpu_state *s)
     s->idtr = (struct dtable){vmread(GUEST_IDTR_BASE), (u16)vmread(GUEST_IDTR_LIMIT)};
 }
 
-static int set_dt(struct vcpu *v, const struct cpu_state *s, u32 mask)
+static int set_dt(struct vcpu *v, const struct cpu_state *s)
 {
-    (void)mask;
     (void)v;
     vmwrite(GUEST_GDTR_BASE, s->gdtr.base);
     vmwrite(GUEST_GDTR_LIMIT, s->gdtr.limit);
@@ -123,46 +119,6 @@ static void get_cr(struct vcpu *v, struct cpu_state *s)
     s->efer = vmread(GUEST_EFER);
 }
 
-static bool pae_paging(const struct cpu_state *s)
-{
-    return s->cr0 & CR0_PG && s->cr4 & CR4_PAE && !(s->efer & EFER_LME);
-}
-
-static void write_pdptes(const u64 pdpte[4])
-{
-    for (unsigned i = 0; i < 4; i++)
-        vmwrite(GUEST_PDPTE0 + 2 * i, pdpte[i]);
-}
-
-/* -EINVAL: #GP for the instruction that turned PAE paging on. What is not RAM reads as not present.
- */
-static int load_pdptes(struct vcpu *v, u64 cr3)
-{
-    const u64 *table = p2m_ram(&v->domain->p2m, GPA(cr3 & 0xffffffe0), false);
-    u64 pdpte[4];
-
-    for (unsigned i = 0; i < 4; i++) {
-        pdpte[i] = table ? READ_ONCE(table[i]) : 0;
-        if (pdpte[i] & PTE_P && pdpte[i] & vmx_config.pdpte_reserved)
-            return -EINVAL;
-    }
-    write_pdptes(pdpte);
-    return 0;
-}
-
-/* The CPU reads the PDPTEs anew at MOV to CR0, CR3 and CR4, but not when EFER or CR2 changes. */
-static bool reloads_pdptes(struct vcpu *v, const struct cpu_state *s)
-{
-    struct cpu_state old;
-    bool same;
-
-    if (!pae_paging(s))
-        return false;
-    get_cr(v, &old);
-    same = old.cr0 == s->cr0 && old.cr3 == s->cr3 && old.cr4 == s->cr4;
-    return !same || (old.efer == s->efer && old.cr2 == s->cr2);
-}
-
 static void write_efer(const struct cpu_state *s)
 {
     bool lma = s->efer & EFER_LME && s->cr0 & CR0_PG;
@@ -182,15 +138,10 @@ static void write_cr4_fields(struct vcpu *v, u64 cr4)
     vmwrite(GUEST_CR4, (cr4 & ~CR4_OWNED) | forced);
 }
 
-static int set_cr(struct vcpu *v, const struct cpu_state *s, u32 mask)
+static int set_cr(struct vcpu *v, const struct cpu_state *s)
 {
-    int rc;
-
     if (s->cr4 & ~(vmx_config.cr4_fixed1 & ~CR4_VMXE))
         return -EINVAL;
-    rc = !(mask & STATE_PDPTE) && reloads_pdptes(v, s) ? load_pdptes(v, s->cr3) : 0;
-    if (rc)
-        return rc;
     vmwrite(CR0_MASK, CR0_OWNED);
     vmwrite(CR0_SHADOW, s->cr0);
     vmwrite(GUEST_CR0, (s->cr0 & ~CR0_OWNED) | CR0_NE | CR0_ET);
@@ -210,11 +161,11 @@ static void get_pdpte(struct vcpu *v, struct cpu_state *s)
         s->pdpte[i] = vmread(GUEST_PDPTE0 + 2 * i);
 }
 
-static int set_pdpte(struct vcpu *v, const struct cpu_state *s, u32 mask)
+static int set_pdpte(struct vcpu *v, const struct cpu_state *s)
 {
-    (void)mask;
     (void)v;
-    write_pdptes(s->pdpte);
+    for (unsigned i = 0; i < 4; i++)
+        vmwrite(GUEST_PDPTE0 + 2 * i, s->pdpte[i]);
     return 0;
 }
 
@@ -266,11 +217,10 @@ static bool msrs_valid(const struct cpu_state *s)
            !(s->tsc_aux >> 32) && !(s->sysenter_cs >> 32);
 }
 
-static int set_msrs(struct vcpu *v, const struct cpu_state *s, u32 mask)
+static int set_msrs(struct vcpu *v, const struct cpu_state *s)
 {
     struct cpu_state copy = *s;
 
-    (void)mask;
     if (!msrs_valid(s))
         return -EINVAL;
     for (unsigned i = 0; i < SWITCHED_MSRS; i++) {
@@ -290,9 +240,8 @@ static void get_dr(struct vcpu *v, struct cpu_state *s)
     vmx_dr_get(v, s);
 }
 
-static int set_dr(struct vcpu *v, const struct cpu_state *s, u32 mask)
+static int set_dr(struct vcpu *v, const struct cpu_state *s)
 {
-    (void)mask;
     vmx_dr_set(v, s);
     return 0;
 }
@@ -309,12 +258,11 @@ static void get_intr(struct vcpu *v, struct cpu_state *s)
     s->activity = activity == VMCS_SHUTDOWN ? ACTIVITY_SHUTDOWN : ACTIVITY_RUN;
 }
 
-static int set_intr(struct vcpu *v, const struct cpu_state *s, u32 mask)
+static int set_intr(struct vcpu *v, const struct cpu_state *s)
 {
     struct vcpu_vendor *vv = v->vendor;
     bool shutdown = s->activity == ACTIVITY_SHUTDOWN;
 
-    (void)mask;
     vv->interruptibility &= ~(u32)INTERRUPTIBILITY_NMI;
     if (s->nmi_blocked)
         vv->interruptibility |= INTERRUPTIBILITY_NMI;
@@ -324,11 +272,10 @@ static int set_intr(struct vcpu *v, const struct cpu_state *s, u32 mask)
     return 0;
 }
 
-/* set is told the whole mask: PDPTEs that are given are not read from memory. */
 static const struct group {
     u32 mask;
     void (*get)(struct vcpu *v, struct cpu_state *s);
-    int (*set)(struct vcpu *v, const struct cpu_state *s, u32 mask);
+    int (*set)(struct vcpu *v, const struct cpu_state *s);
 } groups[] = {
     {STATE_SEGS, get_segs, set_segs}, {STATE_CS_SS, get_cs_ss, set_cs_ss},
     {STATE_DT, get_dt, set_dt},       {STATE_CR, get_cr, set_cr},
@@ -352,7 +299,7 @@ int vmx_state_set(struct vcpu *v, u32 mask, const struct cpu_state *s)
     vmcs_enter(v);
     for (unsigned i = 0; i < ARRAY_SIZE(groups) && !rc; i++)
         if (mask & groups[i].mask)
-            rc = groups[i].set(v, s, mask);
+            rc = groups[i].set(v, s);
     vmcs_leave(v);
     return rc;
 }

@@ -18,7 +18,6 @@ struct vmx_config {
     u32 pin, proc, proc2, exit, entry;
     u64 cr0_fixed0, cr4_fixed0, cr4_fixed1;
     u64 ept_vpid;       /* IA32_VMX_EPT_VPID_CAP */
-    u64 pdpte_reserved; /* bits that must be 0 in a present PAE PDPTE */
     bool ins_outs_info; /* exits on INS and OUTS tell segment and address size */
     bool tsc_aux;       /* the MSR exists */
 };
