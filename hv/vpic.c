@@ -366,6 +366,7 @@ int vpic_load(struct vpic *pic, const struct hvm_hw_vpic chip[2], u16 lines)
     if (!loadable(&chip[0], 0) || !loadable(&chip[1], 1))
         return -EINVAL;
     spin_lock(&pic->lock);
+    drop_output(pic, &pic->chip[0]);
     lines = (lines & ~(1 << CASCADE)) | !!chip[1].int_output << CASCADE;
     for (unsigned int n = 0; n < 2; n++) {
         chip_t *c = &pic->chip[n];
@@ -375,7 +376,6 @@ int vpic_load(struct vpic *pic, const struct hvm_hw_vpic chip[2], u16 lines)
         c->irr = (c->irr & ~c->elcr) | (pic->lines[n] & c->elcr);
         c->int_output = 0;
     }
-    pic->intr(pic, false);
     update(pic);
     spin_unlock(&pic->lock);
     return 0;
