@@ -45,10 +45,24 @@ static const struct cpu_state power_up = {
     .dr7 = DR7_FIXED,
 };
 
+/* Instructions that raise #UD unless a control enables them: off where CPUID does not offer them. */
+static u32 not_offered(const struct policy *p)
+{
+    u32 bits = 0;
+
+    if (!(p->extended[1].edx & CPUID_EXT1_EDX_RDTSCP))
+        bits |= PROC2_RDTSCP;
+    if (!(p->basic[7].ebx & CPUID_7_EBX_INVPCID))
+        bits |= PROC2_INVPCID;
+    if (!(p->xsave[1].eax & CPUID_D1_EAX_XSAVES))
+        bits |= PROC2_XSAVES;
+    return bits;
+}
+
 static void init_controls(struct vcpu *v)
 {
     struct vcpu_vendor *vv = v->vendor;
-    u32 proc2 = vmx_config.proc2;
+    u32 proc2 = vmx_config.proc2 & ~not_offered(v->domain->policy);
 
     if (vv->vpid == VPID_NONE)
         proc2 &= ~(u32)PROC2_VPID;
