@@ -2,7 +2,7 @@
 /*
  *   regions[]                            detail page of region 1, itself a frame from the pool
  *   +--------------------------+         +--------------------------+
- *   | 0  FREE, order 9         |    +--> | 0    USED, order 0       |
+ *   | 0  FREE, order 9         |    +--> | 0    PART (this page)    |
  *   | 1  SPLIT, 37 free -------|----+    | 1    FREE, order 0       |
  *   | 2  OWNED by domain 5     |         | 2    OWNED by 3, 2 refs  |
  *   | 3  USED, order 10        |         | 3    OWNED by 3, 1 ref   |
@@ -28,7 +28,7 @@
 
 enum state {
     NONE, /* not the pool's, not owned */
-    PART, /* inside a block whose first frame tells */
+    PART, /* inside a block whose first frame tells, or a detail page */
     FREE,
     USED,
     OWNED, /* always single frames: order does not count */
@@ -114,6 +114,11 @@ static struct record free_record(unsigned order)
     return (struct record){.state = FREE, .order = order, .pool = 1, .owner = FRAME_NOBODY};
 }
 
+static struct record part_record(void)
+{
+    return (struct record){.state = PART, .pool = 1, .owner = FRAME_NOBODY};
+}
+
 static void list_add(u64 m, unsigned order)
 {
     u64 *head = &heads[zone_of(m)][order];
@@ -151,8 +156,7 @@ static void split_region(u64 m)
     struct record *detail = frame_at(m);
 
     for (unsigned i = 0; i < REGION; i++)
-        detail[i] = (struct record){.state = PART, .pool = 1, .owner = FRAME_NOBODY};
-    detail[0].state = USED;
+        detail[i] = part_record();
     region_of(m)->split = (typeof(region_of(m)->split)){SPLIT, REGION - 1, m};
     for (unsigned order = 0; order < FRAMES_2M; order++)
         list_add(m + (1ull << order), order);
@@ -277,6 +281,7 @@ static int need_detail(u64 m)
     detail = take(0, false);
     if (detail == NO_FRAME)
         return -ENOMEM;
+    *record_of(detail) = part_record();
     detail_region(m, detail);
     return 0;
 }
@@ -316,13 +321,10 @@ static void add_part(u64 m, u64 count)
     if (!is_split(m)) {
         u64 detail = take(0, false);
 
-        if (detail == NO_FRAME) { /* the very first: its own last frame it is */
+        if (detail == NO_FRAME) /* the very first: its own last frame it is */
             detail = m + --count;
-            stats.free++; /* as if taken */
-        }
         detail_region(m, detail);
-        if (detail == m + count)
-            *record_of(detail) = (struct record){.state = USED, .pool = 1, .owner = FRAME_NOBODY};
+        *record_of(detail) = part_record();
     }
     for (; count; count--, m++) {
         ASSERT(record_of(m)->state == NONE);
