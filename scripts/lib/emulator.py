@@ -58,7 +58,7 @@ class Machine:
 
     path: str
     target: Path
-    log: Path  # the serial line, as text; what the emulator itself says goes beside it
+    log: Path  # the console, as text; what the emulator itself says goes beside it
     timeout: float = 120.0
     markers: tuple = ()  # regular expressions: one of them on the serial line ends the run well
     failures: tuple = ()  # and one of these ends it badly, a little later
@@ -70,6 +70,7 @@ class Machine:
     cmdline: str = ""  # svm-pvh only; a disk image has its own
     qemu_args: tuple = ()
     bochs_lines: tuple = ()
+    debug_port: bool = False  # the console is port 0e9h instead of COM1 (Bochs: among its own output)
 
     @property
     def vendor(self):
@@ -164,7 +165,7 @@ def qemu_command(machine, workdir, kvm):
     command = [qemu_binary(), "-M", "q35", *accel_args(machine, kvm),
                "-smp", str(machine.cpus), "-m", str(machine.memory),
                "-nodefaults", "-display", "none", "-vga", "none", "-nic", "none", "-no-reboot",
-               "-monitor", "none", "-serial", f"file:{machine.log}",
+               "-monitor", "none", "-debugcon" if machine.debug_port else "-serial", f"file:{machine.log}",
                *qemu_firmware(machine, workdir)]
     if machine.path != "svm-pvh":
         command += ["-drive", f"if=none,id=disk,format=raw,snapshot=on,file={machine.target}",
@@ -187,7 +188,8 @@ def bochs_command(machine, workdir):
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
         f"ata0-master: type=disk, path={machine.target}, mode=flat",
         "boot: disk",
-        f"com1: enabled=1, mode=file, dev={machine.log.resolve()}",
+        "com1: enabled=1, mode=null" if machine.debug_port else
+        f"com1: enabled=1, mode=file, dev={machine.log}",
         "log: bochs.log",
         "panic: action=fatal",
         "error: action=report, CPU0=ignore",
@@ -269,11 +271,10 @@ def run(machine):
     workdir.mkdir(parents=True)
     machine.log.unlink(missing_ok=True)
     kvm = use_kvm(machine)
-    if machine.vendor == "svm" or kvm:
-        command = qemu_command(machine, workdir, kvm)
-    else:
-        command = bochs_command(machine, workdir)
-    emulator_log = workdir / "emulator.log"
+    qemu = machine.vendor == "svm" or kvm
+    command = qemu_command(machine, workdir, kvm) if qemu else bochs_command(machine, workdir)
+    mixed = machine.debug_port and not qemu
+    emulator_log = machine.log if mixed else workdir / "emulator.log"
     start = time.monotonic()
     with open(emulator_log, "wb") as output:
         output.write((" ".join(command) + "\n").encode())
