@@ -272,23 +272,24 @@ static int set_intr(struct vcpu *v, const struct cpu_state *s)
     return 0;
 }
 
+/* Indexed by the bit number of the group. */
 static const struct group {
-    u32 mask;
     void (*get)(struct vcpu *v, struct cpu_state *s);
     int (*set)(struct vcpu *v, const struct cpu_state *s);
 } groups[] = {
-    {STATE_SEGS, get_segs, set_segs}, {STATE_CS_SS, get_cs_ss, set_cs_ss},
-    {STATE_DT, get_dt, set_dt},       {STATE_CR, get_cr, set_cr},
-    {STATE_MSRS, get_msrs, set_msrs}, {STATE_DR, get_dr, set_dr},
-    {STATE_INTR, get_intr, set_intr}, {STATE_PDPTE, get_pdpte, set_pdpte},
+    {get_segs, set_segs}, {get_dt, set_dt},     {get_cr, set_cr},       {get_msrs, set_msrs},
+    {get_dr, set_dr},     {get_intr, set_intr}, {get_pdpte, set_pdpte}, {get_cs_ss, set_cs_ss},
 };
+_Static_assert(STATE_SEGS == 1 << 0 && STATE_DT == 1 << 1 && STATE_CR == 1 << 2 &&
+                   STATE_MSRS == 1 << 3 && STATE_DR == 1 << 4 && STATE_INTR == 1 << 5 &&
+                   STATE_PDPTE == 1 << 6 && STATE_CS_SS == 1 << 7,
+               "groups[]");
 
 void vmx_state_get(struct vcpu *v, u32 mask, struct cpu_state *s)
 {
     vmcs_enter(v);
-    for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
-        if (mask & groups[i].mask)
-            groups[i].get(v, s);
+    for (; mask; mask &= mask - 1)
+        groups[__builtin_ctz(mask)].get(v, s);
     vmcs_leave(v);
 }
 
@@ -297,9 +298,8 @@ int vmx_state_set(struct vcpu *v, u32 mask, const struct cpu_state *s)
     int rc = 0;
 
     vmcs_enter(v);
-    for (unsigned i = 0; i < ARRAY_SIZE(groups) && !rc; i++)
-        if (mask & groups[i].mask)
-            rc = groups[i].set(v, s);
+    for (; mask && !rc; mask &= mask - 1)
+        rc = groups[__builtin_ctz(mask)].set(v, s);
     vmcs_leave(v);
     return rc;
 }
