@@ -20,11 +20,16 @@ bool file_open_volume(struct loader *l)
     return true;
 }
 
-/* Appends path to the n units at wide, with backslashes. Returns the new length. */
+/* Appends path to the n units at wide, with single backslashes: firmware reads an empty component
+ * as it pleases. Returns the new length. */
 static UINTN append(CHAR16 *wide, UINTN n, const char *path, UINTN len)
 {
-    for (UINTN i = 0; i < len && n < 2 * CONFIG_MAX_PATH; i++)
-        wide[n++] = path[i] == '/' ? L'\\' : (CHAR16)(u8)path[i];
+    for (UINTN i = 0; i < len && n < 2 * CONFIG_MAX_PATH; i++) {
+        CHAR16 c = path[i] == '/' ? L'\\' : (CHAR16)(u8)path[i];
+
+        if (c != L'\\' || !n || wide[n - 1] != L'\\')
+            wide[n++] = c;
+    }
     return n;
 }
 
