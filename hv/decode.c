@@ -40,6 +40,7 @@ enum {
     MEM = 1 << 11,  /* r/m must be memory */
     GPR = 1 << 12,  /* mod is ignored, r/m is a register; operands have the mode's size */
     NEAR = 1 << 13, /* near branch: Intel ignores a 66 prefix in 64-bit mode, AMD does not */
+    DW = 1 << 14,   /* operand size is 4, or 8 with REX.W */
 };
 
 struct opcode {
@@ -155,7 +156,7 @@ static const struct opcode map_0f[256] = {
     [0xb8] = {OP_POPCNT, REG_RM, M}, [0xba] = {GRP8, RM_IMM, M | U8}, [0xbb] = {OP_BTC, RM_REG, M | L},
     [0xbc] = {OP_BSF, REG_RM, M}, [0xbd] = {OP_BSR, REG_RM, M},
     [0xbe ... 0xbf] = {OP_MOVSX, REG_RM, M}, BOTH(0xc0, OP_XADD, RM_REG, M | L),
-    [0xc2] = {OP_OTHER, NO, M | U8}, [0xc3] = {OP_MOV, RM_REG, M | MEM}, /* MOVNTI */
+    [0xc2] = {OP_OTHER, NO, M | U8}, [0xc3] = {OP_MOV, RM_REG, M | MEM | DW}, /* MOVNTI */
     [0xc4 ... 0xc6] = {OP_OTHER, NO, M | U8}, [0xc7] = {GRP9, RM_, M},
     [0xc8 ... 0xcf] = {OP_OTHER, NO, 0}, [0xd0 ... 0xd5] = {OP_OTHER, NO, M}, /* BSWAP */
     [0xd6] = {OP_VECTOR_MOVE, NO, M}, [0xd7 ... 0xe6] = {OP_OTHER, NO, M},
@@ -494,6 +495,8 @@ static u8 operand_size(const struct insn *i, u16 enc)
         return 1;
     if (enc & GPR)
         return i->mode == MODE_64 ? 8 : 4;
+    if (enc & DW)
+        return i->rex_w ? 8 : 4;
     if (i->mode == MODE_64 && (i->rex_w || (enc & D64 && !i->data16)))
         return 8;
     return (i->mode == MODE_16) == i->data16 ? 4 : 2;

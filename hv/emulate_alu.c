@@ -444,7 +444,8 @@ int emulate_xadd(struct emu *e, const struct insn *i)
                                           : 0;
 }
 
-/* The destination is written in any case: with itself, where it differs from rAX. */
+/* Memory is written in any case: with itself, where it differs from rAX. A register then stays
+ * whole. */
 int emulate_cmpxchg(struct emu *e, const struct insn *i)
 {
     u64 old, src, f = e->rflags, expected = reg_read(e, rAX, i->op_size);
@@ -453,7 +454,8 @@ int emulate_cmpxchg(struct emu *e, const struct insn *i)
     if (err)
         return err;
     sub(expected, old, 0, i->op_size, &f);
-    err = dst_update(e, i, old, old == expected ? src : old);
+    if (old == expected || i->dst.kind == OPND_MEM)
+        err = dst_update(e, i, old, old == expected ? src : old);
     if (err)
         return err;
     e->rflags = f;

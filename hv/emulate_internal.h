@@ -33,10 +33,13 @@ void reg_write(struct emu *e, u8 reg, unsigned size, u64 value);
 u64 effective_address(const struct emu *e, const struct insn *i);
 
 /*
- * Memory at seg:offset. Return 0, or an error of emulate(), exceptions filled in. seg_linear()
- * finds the address and checks segmentation; offset is already wrapped to the address size.
+ * Memory at seg:offset; offset is already wrapped to the address size. All return 0, or an error of
+ * emulate(), exceptions filled in. seg_linear() finds the address and checks segmentation,
+ * mem_linear() alignment, too.
  */
 int __must_check seg_linear(struct emu *e, u8 seg, u64 offset, unsigned len, enum emu_access access,
+                            u64 *gva);
+int __must_check mem_linear(struct emu *e, u8 seg, u64 offset, unsigned len, enum emu_access access,
                             u64 *gva);
 int __must_check mem_read(struct emu *e, u8 seg, u64 offset, void *buf, unsigned len,
                           enum emu_access access);

@@ -120,8 +120,7 @@ static int check_alignment(struct emu *e, u64 gva, unsigned len)
     return on && len <= 8 && gva & (len - 1) ? emu_exception_error(e, TRAP_AC, 0) : 0;
 }
 
-static int access_address(struct emu *e, u8 seg, u64 offset, unsigned len, enum emu_access access,
-                          u64 *gva)
+int mem_linear(struct emu *e, u8 seg, u64 offset, unsigned len, enum emu_access access, u64 *gva)
 {
     return seg_linear(e, seg, offset, len, access, gva) ?: check_alignment(e, *gva, len);
 }
@@ -130,7 +129,7 @@ int mem_read(struct emu *e, u8 seg, u64 offset, void *buf, unsigned len, enum em
 {
     u64 gva;
     int err =
-        access_address(e, seg, offset, len, access, &gva) ?: e->ops->read(e, gva, buf, len, access);
+        mem_linear(e, seg, offset, len, access, &gva) ?: e->ops->read(e, gva, buf, len, access);
 
     e->seq++;
     return err;
@@ -139,8 +138,7 @@ int mem_read(struct emu *e, u8 seg, u64 offset, void *buf, unsigned len, enum em
 int mem_write(struct emu *e, u8 seg, u64 offset, const void *buf, unsigned len)
 {
     u64 gva;
-    int err =
-        access_address(e, seg, offset, len, EMU_WRITE, &gva) ?: e->ops->write(e, gva, buf, len);
+    int err = mem_linear(e, seg, offset, len, EMU_WRITE, &gva) ?: e->ops->write(e, gva, buf, len);
 
     e->seq++;
     return err;
@@ -154,8 +152,8 @@ int mem_update(struct emu *e, u8 seg, u64 offset, const void *old, const void *n
 
     if (!lock)
         return mem_write(e, seg, offset, new, len);
-    err = access_address(e, seg, offset, len, EMU_WRITE, &gva)
-              ?: e->ops->cmpxchg(e, gva, old, new, len);
+    err =
+        mem_linear(e, seg, offset, len, EMU_WRITE, &gva) ?: e->ops->cmpxchg(e, gva, old, new, len);
     e->seq++;
     return err;
 }

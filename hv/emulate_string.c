@@ -76,7 +76,7 @@ static int port_out(struct emu *e, u16 port, u64 v, unsigned size)
 static int probe_dst(struct emu *e, const struct insn *i, unsigned size)
 {
     u64 gva;
-    int err = seg_linear(e, SEG_ES, index_register(e, i, rDI), size, EMU_WRITE, &gva);
+    int err = mem_linear(e, SEG_ES, index_register(e, i, rDI), size, EMU_WRITE, &gva);
 
     if (err || !e->ops->probe_write)
         return err;
@@ -153,7 +153,7 @@ static bool clip(struct emu *e, const struct insn *i, u8 seg, u8 reg, enum emu_a
     unsigned size = element_size(i);
     u64 offset = index_register(e, i, reg), low = offset, unused;
 
-    if (seg_linear(e, seg, offset, size, access, gva))
+    if (mem_linear(e, seg, offset, size, access, gva))
         return false;
     *count = MIN(*count, elements_in_page(e, *gva, offset, size, size_mask(i->addr_size)));
     if (e->rflags & RFLAGS_DF)
@@ -176,8 +176,7 @@ static int chunk(struct emu *e, const struct insn *i, u64 count)
     r.port = reg_read(e, rDX, 2);
     r.value = reg_read(e, rAX, r.size);
     r.count = count;
-    n = e->ops->rep(e, &r);
-    e->seq++;
+    n = e->ops->rep(e, &r); /* not numbered if declined, the last of its part otherwise */
     if (n > 0)
         advance(e, i, n);
     return n;
