@@ -320,7 +320,7 @@ static const struct msr_entry msrs[] = {
     {MSR_IA32_PAT, MSR_IA32_PAT, read_state, write_state},
     {MSR_IA32_MTRR_DEF_TYPE, MSR_IA32_MTRR_DEF_TYPE, read_mtrr, write_mtrr},
     {MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, read_deadline, write_deadline},
-    {MSR_X2APIC_FIRST, MSR_X2APIC_LAST, read_x2apic, write_x2apic},
+    {MSR_IA32_X2APIC_BASE, MSR_IA32_X2APIC_BASE + 0xff, read_x2apic, write_x2apic},
     {MSR_XEN_HYPERCALL, MSR_XEN_HYPERCALL, NULL, write_hypercall_page},
     {MSR_EFER, MSR_EFER, read_efer, write_efer},
     {MSR_STAR, MSR_SFMASK, read_state, write_state},

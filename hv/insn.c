@@ -244,12 +244,7 @@ static int op_vector_get(struct emu *e, unsigned n, u8 ymm[32])
 
 static int op_vector_set(struct emu *e, unsigned n, const u8 ymm[32], bool zero_upper)
 {
-    u8 value[32];
-
-    memcpy(value, ymm, sizeof(value));
-    if (zero_upper)
-        xstate_clear_zmm_high(work_of(e)->v, n);
-    xstate_set_ymm(work_of(e)->v, n, value);
+    xstate_set_ymm(work_of(e)->v, n, ymm, zero_upper);
     return 0;
 }
 
@@ -337,7 +332,7 @@ void insn_emulate(struct vcpu *v)
     v->replay = (struct replay){0};
     if (rc == 0)
         complete(&w);
-    else if (rc == -EINTR)
+    else if (rc == -EBUSY)
         v->rflags = w.e.rflags | (insn.rep ? RFLAGS_RF : 0);
     else if (rc == -EFAULT)
         inject_event(v, &w.e.fault);

@@ -19,6 +19,9 @@
 #include "hv/vmem.h"
 #include "hv/xstate.h"
 
+#define PIC_MASTER_DATA 0x21
+#define PIC_SLAVE_DATA  0xa1
+#define REAL_MODE_END   0x100000ull
 #define MAPPED_AT_BOOT 0x100000000ull /* boot/entry.asm maps the first 4 GiB */
 
 static struct acpi_info acpi;
@@ -45,14 +48,15 @@ static u64 ram_end(const struct boot_info *bi)
     return end;
 }
 
-/* The parts of usable RAM in [from, to). Page 0 stays out: address 0 is nobody's memory. */
+/* The parts of usable RAM in [from, to), above real mode's: what is below 1 MiB starts the other CPUs and
+ * is then the privileged domain's. */
 static unsigned usable_ranges(const struct boot_info *bi, u64 from, u64 to, struct frames_range *out)
 {
     unsigned n = 0;
 
     for (u32 i = 0; i < bi->region_count; i++) {
         const struct boot_region *r = &bi->region[i];
-        u64 base = MAX(r->base, MAX(from, PAGE_SIZE)), end = MIN(r->base + r->size, to);
+        u64 base = MAX(r->base, MAX(from, REAL_MODE_END)), end = MIN(r->base + r->size, to);
 
         if (r->type == BOOT_MEM_USABLE && base < end)
             out[n++] = (struct frames_range){base, end - base};
@@ -91,8 +95,16 @@ static void start_cpus(const struct boot_info *bi)
     smp_start(&acpi, bi, run_cpu);
 }
 
+/* Firmware's timer still ticks at the 8259s: their interrupts end here, before LINT0 is masked. */
+static void mask_8259s(void)
+{
+    out8(PIC_MASTER_DATA, 0xff);
+    out8(PIC_SLAVE_DATA, 0xff);
+}
+
 static void start_this_cpu(void)
 {
+    mask_8259s();
     lapic_cpu_init();
     xstate_init();
     xstate_cpu_init();
@@ -102,7 +114,7 @@ void hv_main(const struct boot_info *bi)
 {
     smp_init_boot_cpu();
     desc_init_idt();
-    desc_load(this_cpu());
+    desc_load(percpu[0]); /* this_cpu() works from here on */
     cmdline_init(bi->cmdline);
     start_console();
     log_info("Helium, loaded by %s at %llx", bi->loader, (unsigned long long)bi->image_base);
@@ -110,13 +122,15 @@ void hv_main(const struct boot_info *bi)
     cpu_features_enable();
     start_memory(bi);
     if (acpi_init(&acpi, bi->rsdp, acpi_map, NULL))
-        log_warn("no usable ACPI tables: one CPU, no interrupt controllers known");
+        log_warn("no sound ACPI tables: one CPU is used");
     if (lapic_init())
         panic("no memory to map the local APIC");
     start_this_cpu();
     time_init(&acpi);
     if (vendor_probe())
         hlt_forever();
+    if (vendor->cpu_on())
+        panic("the boot CPU cannot enter root mode's operation");
     start_cpus(bi);
     vmem_assert_wx();
     first_domain_start(bi, &acpi);

@@ -53,7 +53,7 @@ static void run_vcpu(struct percpu *c, struct vcpu *v)
     for (;;) {
         /* A request that comes after this store finds in_guest set and sends an IPI; one that came
          * before it is seen below. */
-        __atomic_exchange_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
+        (void)__atomic_exchange_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
         if (unlikely(v->requests | c->work | v->sched.blocked)) {
             v->in_guest = false;
             if (do_work(c))

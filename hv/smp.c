@@ -11,13 +11,14 @@
 #include "hv/smp.h"
 #include "hv/string.h"
 #include "hv/timer.h"
+#include "hv/vendor.h"
 #include "hv/vmem.h"
 #include "hv/xstate.h"
 
 extern const u8 ap_code[], ap_code_end[], ap_block[];
 extern const u64 ap_protected_offset, ap_long_offset;
 
-#define REAL_MODE_END 0xa0000
+#define REAL_MODE_END 0xa0000ull
 #define AP_TIMEOUT_NS 1000000000ull
 #define GDT_CODE32    0x00cf9b000000ffffull
 #define GDT_DATA32    0x00cf93000000ffffull
@@ -77,6 +78,8 @@ static void __noreturn ap_main(struct percpu *c)
     cpu_features_enable();
     lapic_cpu_init();
     xstate_cpu_init();
+    if (vendor->cpu_on())
+        panic("CPU %u cannot enter root mode's operation", c->id);
     __atomic_store_n(&c->online, true, __ATOMIC_RELEASE);
     ap_continue();
     panic("CPU %u came back", c->id);

@@ -48,6 +48,18 @@ static u64 mul_shift32(u64 a, u64 b)
     return (u64)(((unsigned __int128)a * b) >> 32);
 }
 
+/* a * b / c with all 128 bits in between; saturates. */
+static u64 mul_div(u64 a, u64 b, u64 c)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+    u64 quotient, remainder;
+
+    if ((u64)(product >> 64) >= c)
+        return ~0ull;
+    __asm__("divq %4" : "=a"(quotient), "=d"(remainder) : "a"((u64)product), "d"((u64)(product >> 64)), "r"(c));
+    return quotient;
+}
+
 static u64 pmtimer_read(void)
 {
     return in32(pmtimer_port);
@@ -96,8 +108,8 @@ static struct sample take_sample(void)
 
 static void set_rates(struct sample from, struct sample to, u64 ticks, u64 hz)
 {
-    tsc_hz = (u64)((unsigned __int128)(to.tsc - from.tsc) * hz / ticks);
-    apic_hz = (u64)(from.apic - to.apic) * hz / ticks;
+    tsc_hz = mul_div(to.tsc - from.tsc, hz, ticks);
+    apic_hz = mul_div(from.apic - to.apic, hz, ticks);
 }
 
 /* false: the counter stands still. */
@@ -161,8 +173,8 @@ void time_init(const struct acpi_info *acpi)
     lapic_timer_calibrate(false);
     if (!by || tsc_hz == 0)
         panic("no reference clock: neither HPET, PM timer nor PIT counts");
-    tsc_to_ns_mul = (u64)(((unsigned __int128)NS_PER_SEC << 32) / tsc_hz);
-    ns_to_apic_mul = (u64)(((unsigned __int128)apic_hz << 32) / NS_PER_SEC);
+    tsc_to_ns_mul = mul_div(NS_PER_SEC, 1ull << 32, tsc_hz);
+    ns_to_apic_mul = mul_div(apic_hz, 1ull << 32, NS_PER_SEC);
     tsc_start = rdtsc();
     log_info("TSC %llu kHz, APIC timer %llu kHz, by %s", (unsigned long long)tsc_hz / 1000,
              (unsigned long long)apic_hz / 1000, by);
@@ -180,7 +192,7 @@ u64 time_tsc_to_ns(u64 ticks)
 
 u64 time_ns_to_tsc(u64 ns)
 {
-    return (u64)((unsigned __int128)ns * tsc_hz / NS_PER_SEC);
+    return mul_div(ns, tsc_hz, NS_PER_SEC);
 }
 
 u64 time_ns(void)

@@ -26,7 +26,7 @@ static const u64 groups[] = {XCR0_MPX, XCR0_AVX512};
 
 static u64 supported; /* of XCR0; 0: FXSAVE only */
 static u32 full_size; /* of the area for all of supported */
-static u32 ymm_offset;
+static u32 ymm_offset, zmm_offset; /* of the upper halves of registers 0 to 15 */
 
 void xstate_init(void)
 {
@@ -40,6 +40,7 @@ void xstate_init(void)
                 (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_MPX | XCR0_AVX512 | XCR0_PKRU);
     full_size = xstate_size(supported);
     ymm_offset = cpuid_count(LEAF_XSAVE, 2).ebx;
+    zmm_offset = cpuid_count(LEAF_XSAVE, 6).ebx;
 }
 
 void xstate_cpu_init(void)
@@ -170,7 +171,7 @@ void xstate_get_ymm(struct vcpu *v, unsigned n, u8 value[32])
     xstate_restore(v);
 }
 
-void xstate_set_ymm(struct vcpu *v, unsigned n, const u8 value[32])
+void xstate_set_ymm(struct vcpu *v, unsigned n, const u8 value[32], bool zero_upper)
 {
     u8 *area = (u8 *)v->xstate;
 
@@ -182,5 +183,7 @@ void xstate_set_ymm(struct vcpu *v, unsigned n, const u8 value[32])
         memcpy(area + ymm_offset + n * 16, value + 16, 16);
         *(u64 *)(area + XSTATE_BV) |= XCR0_AVX;
     }
+    if (zero_upper && (supported & XCR0_ZMM_HI256))
+        memset(area + zmm_offset + n * 32, 0, 32);
     xstate_restore(v);
 }

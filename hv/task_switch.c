@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/domain.h"
+#include "hv/errno.h"
+#include "hv/guest_mem.h"
+#include "hv/inject.h"
+#include "hv/insn.h"
+#include "hv/string.h"
+#include "hv/task_switch.h"
+#include "hv/vcpu.h"
+#include "hv/vendor.h"
+#include "hv/x86.h"
+
+/* SDM 3A figure 7-2 */
+struct tss32 {
+    u32 link;
+    u32 esp0, ss0, esp1, ss1, esp2, ss2;
+    u32 cr3, eip, eflags;
+    u32 gpr[8]; /* EAX ECX EDX EBX ESP EBP ESI EDI */
+    u32 seg[6]; /* ES CS SS DS FS GS */
+    u32 ldtr;
+    u16 trap, iomap;
+};
+
+_Static_assert(sizeof(struct tss32) == 104, "SDM 3A figure 7-2");
+_Static_assert(offsetof(struct tss32, eip) == 0x20 && offsetof(struct tss32, ldtr) == 0x60,
+               "SDM 3A figure 7-2");
+
+#define TSS32_AVAILABLE 9
+#define TSS32_BUSY      11
+#define TYPE_BUSY       2u
+#define TYPE_LDT        2
+#define DESC_BUSY       BIT(41)
+#define TSS_TRAP        1
+#define TSS_SAVED_AT    offsetof(struct tss32, eip)
+#define TSS_SAVED_SIZE  (offsetof(struct tss32, ldtr) - TSS_SAVED_AT)
+
+enum source { BY_CALL, BY_IRET, BY_JMP, BY_GATE };
+
+/* One switch: what is loaded, and in whose name a fault is raised. */
+struct switching {
+    struct vcpu *v;
+    struct cpu_state s;
+    struct tss32 tss; /* the new task's */
+    u64 descriptor;   /* of the new TSS */
+    u16 selector;
+    u8 source;
+};
+
+/* Descriptor tables and TSSs are read and written as the CPU does it: as supervisor. */
+static int system_copy(struct switching *t, u64 gva, void *buf, size_t len, bool write)
+{
+    struct guest_paging g;
+    u32 error;
+
+    guest_paging_get(t->v, &g);
+    g.cpl = 0;
+    g.rflags |= RFLAGS_AC; /* implicit supervisor accesses are not SMAP's business on 32-bit tables */
+    while (len) {
+        size_t n = MIN(len, PAGE_SIZE - (gva & (PAGE_SIZE - 1)));
+        gpa_t gpa;
+
+        if (guest_walk(t->v, &g, gva, write ? ACCESS_WRITE : ACCESS_READ, &gpa, &error)) {
+            inject_page_fault(t->v, gva, error);
+            return -EFAULT;
+        }
+        if (write ? guest_write_phys(t->v->domain, gpa, buf, n)
+                  : guest_read_phys(t->v->domain, buf, gpa, n))
+            return -EFAULT;
+        gva += n;
+        buf = (u8 *)buf + n;
+        len -= n;
+    }
+    return 0;
+}
+
+static int raise(struct switching *t, u8 vector, u16 selector)
+{
+    inject_exception_error(t->v, vector, selector & 0xfffc);
+    return -EFAULT;
+}
+
+static u64 descriptor_address(const struct switching *t, u16 selector, bool *ok)
+{
+    const struct segment *ldt = &t->s.seg[SEG_LDTR];
+    bool local = selector & SELEC_TI;
+    u32 limit = local ? ldt->limit : t->s.gdtr.limit;
+
+    *ok = (selector | 7u) <= limit && (!local || (ldt->attr & SEG_P));
+    return (local ? ldt->base : t->s.gdtr.base) + (selector & 0xfff8);
+}
+
+static int read_descriptor(struct switching *t, u16 selector, u8 vector, u64 *descriptor)
+{
+    bool ok;
+    u64 at = descriptor_address(t, selector, &ok);
+
+    if (!ok)
+        return raise(t, vector, selector);
+    return system_copy(t, at, descriptor, sizeof(*descriptor), false);
+}
+
+static int set_busy(struct switching *t, u16 selector, bool busy)
+{
+    bool ok;
+    u64 d, at = descriptor_address(t, selector, &ok);
+
+    if (!ok || system_copy(t, at, &d, sizeof(d), false))
+        return -EFAULT;
+    d = busy ? d | DESC_BUSY : d & ~DESC_BUSY;
+    return system_copy(t, at, &d, sizeof(d), true);
+}
+
+/* SDM 3A figure 3-8 */
+static struct segment to_segment(u16 selector, u64 d)
+{
+    struct segment s = {
+        .selector = selector,
+        .attr = (u16)((d >> 40 & 0xff) | (d >> 52 & 0xf) << 8),
+        .limit = (u32)((d & 0xffff) | (d >> 32 & 0xf0000)),
+        .base = (d >> 16 & 0xffffff) | (d >> 56 & 0xff) << 24,
+    };
+
+    if (s.attr & SEG_G)
+        s.limit = s.limit << 12 | 0xfff;
+    return s;
+}
+
+static int open_target(struct switching *t)
+{
+    u8 wrong = t->source == BY_IRET ? TRAP_TS : TRAP_GP;
+    struct segment s;
+
+    if ((t->selector & SELEC_TI) || (t->selector & 0xfffc) == 0)
+        return raise(t, wrong, t->selector);
+    if (read_descriptor(t, t->selector, wrong, &t->descriptor))
+        return -EFAULT;
+    s = to_segment(t->selector, t->descriptor);
+    if (SEG_TYPE(s.attr) != (t->source == BY_IRET ? TSS32_BUSY : TSS32_AVAILABLE) || (s.attr & SEG_S))
+        return raise(t, wrong, t->selector);
+    if (!(s.attr & SEG_P))
+        return raise(t, TRAP_NP, t->selector);
+    if (s.limit < sizeof(t->tss) - 1)
+        return raise(t, TRAP_TS, t->selector);
+    return system_copy(t, s.base, &t->tss, sizeof(t->tss), false);
+}
+
+/* Where the old task goes on: behind the instruction, unless an interrupt or a fault switched. */
+static u32 resume_at(struct vcpu *v, u8 source)
+{
+    bool instruction = source != BY_GATE || v->exit.vectoring.type >= EVENT_SOFT_INT;
+
+    return (u32)v->rip + (instruction ? insn_length(v) : 0);
+}
+
+static int save_old(struct switching *t)
+{
+    struct vcpu *v = t->v;
+    u64 base = t->s.seg[SEG_TR].base;
+    struct tss32 old;
+
+    old.eip = resume_at(v, t->source);
+    old.eflags = (u32)(t->source == BY_IRET ? v->rflags & ~RFLAGS_NT : v->rflags);
+    for (unsigned i = 0; i < 8; i++)
+        old.gpr[i] = (u32)v->gpr[i];
+    for (unsigned i = 0; i < 6; i++)
+        old.seg[i] = t->s.seg[i].selector;
+    if (system_copy(t, base + TSS_SAVED_AT, &old.eip, TSS_SAVED_SIZE, true))
+        return -EFAULT;
+    if (t->source == BY_JMP || t->source == BY_IRET)
+        return set_busy(t, t->s.seg[SEG_TR].selector, false);
+    return 0;
+}
+
+static int link_new(struct switching *t)
+{
+    u16 old = t->s.seg[SEG_TR].selector;
+    u64 base = to_segment(t->selector, t->descriptor).base;
+
+    if (t->source == BY_IRET)
+        return 0;
+    if (set_busy(t, t->selector, true))
+        return -EFAULT;
+    if (t->source == BY_JMP)
+        return 0;
+    t->tss.eflags |= RFLAGS_NT;
+    return system_copy(t, base, &old, sizeof(old), true);
+}
+
+/* The part of the new task that is loaded before anything can fault in its name (SDM 3A 7.3, step 12). */
+static int load_registers(struct switching *t)
+{
+    struct vcpu *v = t->v;
+    u32 mask = STATE_CR | STATE_SEGS;
+
+    for (unsigned i = 0; i < 8; i++)
+        v->gpr[i] = t->tss.gpr[i];
+    v->rip = t->tss.eip;
+    v->rflags = (t->tss.eflags & 0x3f7fd5) | RFLAGS_RESERVED;
+    v->intr_shadow = 0;
+    t->s.seg[SEG_TR] = to_segment(t->selector, t->descriptor | DESC_BUSY);
+    t->s.cr0 |= CR0_TS;
+    if (t->s.cr0 & CR0_PG)
+        t->s.cr3 = t->tss.cr3;
+    if (vendor->state_set(v, mask, &t->s))
+        return -EINVAL;
+    vendor->tlb_flush(v, FLUSH_GUEST);
+    return 0;
+}
+
+static int load_ldtr(struct switching *t)
+{
+    u16 selector = (u16)t->tss.ldtr;
+    u64 d;
+
+    t->s.seg[SEG_LDTR] = (struct segment){.selector = selector};
+    if ((selector & 0xfffc) == 0)
+        return 0;
+    if ((selector & SELEC_TI) || read_descriptor(t, selector, TRAP_TS, &d))
+        return raise(t, TRAP_TS, selector);
+    t->s.seg[SEG_LDTR] = to_segment(selector, d);
+    if (SEG_TYPE(t->s.seg[SEG_LDTR].attr) != TYPE_LDT || !(t->s.seg[SEG_LDTR].attr & SEG_P))
+        return raise(t, TRAP_TS, selector);
+    return 0;
+}
+
+static struct segment virtual_8086(u16 selector)
+{
+    return (struct segment){
+        .selector = selector, .attr = 0xf3, .limit = 0xffff, .base = (u64)selector << 4};
+}
+
+static bool segment_allowed(unsigned reg, const struct segment *s, unsigned cpl)
+{
+    unsigned type = SEG_TYPE(s->attr), dpl = SEG_DPL(s->attr);
+
+    if (!(s->attr & SEG_S))
+        return false;
+    if (reg == SEG_CS)
+        return (type & 8) && (type & 4 ? dpl <= cpl : dpl == cpl);
+    if (reg == SEG_SS)
+        return (type & 0xa) == 2 && dpl == cpl && (s->selector & 3) == cpl;
+    if ((type & 0xa) == 8)
+        return false; /* execute-only */
+    return (type & 0xc) == 0xc || dpl >= MAX(cpl, (unsigned)s->selector & 3);
+}
+
+static int load_segment(struct switching *t, unsigned reg, unsigned cpl)
+{
+    u16 selector = (u16)t->tss.seg[reg];
+    struct segment s;
+    u64 d;
+
+    if ((selector & 0xfffc) == 0) {
+        t->s.seg[reg] = (struct segment){.selector = selector};
+        return reg == SEG_CS || reg == SEG_SS ? raise(t, TRAP_TS, selector) : 0;
+    }
+    if (read_descriptor(t, selector, TRAP_TS, &d))
+        return -EFAULT;
+    s = to_segment(selector, d | BIT(40)); /* accessed */
+    if (!segment_allowed(reg, &s, cpl))
+        return raise(t, TRAP_TS, selector);
+    if (!(s.attr & SEG_P))
+        return raise(t, reg == SEG_SS ? TRAP_SS : TRAP_NP, selector);
+    t->s.seg[reg] = s;
+    return 0;
+}
+
+static int load_segments(struct switching *t)
+{
+    static const u8 order[] = {SEG_CS, SEG_SS, SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+    unsigned cpl = t->tss.seg[SEG_CS] & 3;
+    int rc = load_ldtr(t);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(order) && rc == 0; i++) {
+        if (t->v->rflags & RFLAGS_VM)
+            t->s.seg[order[i]] = virtual_8086((u16)t->tss.seg[order[i]]);
+        else
+            rc = load_segment(t, order[i], cpl);
+    }
+    return rc;
+}
+
+static int push_error(struct switching *t, u32 error)
+{
+    struct vcpu *v = t->v;
+    u32 mask = t->s.seg[SEG_SS].attr & SEG_DB ? ~0u : 0xffff;
+    u32 esp = ((u32)v->gpr[RSP] - 4) & mask;
+
+    if (esp > t->s.seg[SEG_SS].limit - 3)
+        return raise(t, TRAP_SS, 0);
+    v->gpr[RSP] = (v->gpr[RSP] & ~(u64)mask) | esp;
+    return system_copy(t, t->s.seg[SEG_SS].base + esp, &error, sizeof(error), true);
+}
+
+static void trap_if_asked(struct switching *t)
+{
+    struct cpu_state s;
+
+    if (!(t->tss.trap & TSS_TRAP))
+        return;
+    vendor->state_get(t->v, STATE_DR, &s);
+    s.dr6 |= DR6_BT;
+    if (vendor->state_set(t->v, STATE_DR, &s) == 0)
+        inject_exception(t->v, TRAP_DB);
+}
+
+void exit_task_switch(struct vcpu *v)
+{
+    const struct exit_task *x = &v->exit.task;
+    struct switching t = {.v = v, .selector = x->selector, .source = x->source};
+    int rc;
+
+    vendor->state_get(v, STATE_SEGS | STATE_DT | STATE_CR, &t.s);
+    if (SEG_TYPE(t.s.seg[SEG_TR].attr & ~TYPE_BUSY) != TSS32_AVAILABLE) {
+        domain_crash(v, "it switches from a 16-bit task, which Helium does not know");
+        return;
+    }
+    v->event.valid = false; /* the event is the switch: it has been delivered when that is done */
+    if (open_target(&t) || save_old(&t) || link_new(&t) || load_registers(&t))
+        return;
+    rc = load_segments(&t);
+    if (vendor->state_set(v, STATE_SEGS, &t.s)) {
+        domain_crash(v, "a task switch led to a state the CPU cannot have");
+        return;
+    }
+    if (rc == 0 && x->has_error)
+        rc = push_error(&t, x->error);
+    if (rc == 0)
+        trap_if_asked(&t);
+}
