@@ -220,6 +220,7 @@ static void test_no_such_pin(void **state)
     assert_int_equal(vioapic_set_line(&io, 64 + 23, true), -ENODEV);
     assert_int_equal(vioapic_set_line(&io, ~0u, true), -ENODEV);
     assert_int_equal(take(0), 0);
+    assert_int_equal(io.lines, 0);
     assert_int_equal(vioapic_set_line(&io, 23, true), 1);
     assert_int_equal(take(0), 0x50);
 }
@@ -326,6 +327,7 @@ static void test_eoi_register(void **state)
     end(2);
     assert_true(remote_irr(10));
     vioapic_mmio_write(&io, 0x40, 0x72);
+    vioapic_mmio_write(&io, 0x50, 0x71);
     assert_true(remote_irr(10));
     vioapic_set_line(&io, 10, false);
     vioapic_mmio_write(&io, 0x40, 0x71);

@@ -606,6 +606,8 @@ static void test_ipi_physical(void **state)
     assert_int_equal(vlapic_set_base(&cpus[2].v, 0xfee00000), 0);
     assert_int_equal(ipi(v, 0xff, 0x40), 0xfb); /* no APIC, no reception */
     assert_int_equal(ipi(v, 2, 0x40), 0);
+    wr(v, APIC_ICR, 0x4400);
+    assert_int_equal(cpus[2].nmis, 0);
 }
 
 static void test_ipi_shorthand(void **state)
@@ -690,6 +692,7 @@ static void test_ipi_mixed(void **state)
     x2apic(v);
     assert_int_equal(ipi_x2(v, 1, 0x40), 2);
     assert_int_equal(ipi_x2(v, 2, 0x840), 2);
+    assert_int_equal(ipi_x2(v, 0x10002, 0x840), 0);
     assert_int_equal(ipi_x2(v, 0xff, 0x40), 0); /* id 255, which nobody has */
     assert_int_equal(ipi_x2(v, 0xffffffff, 0x40), 0xf);
     assert_int_equal(ipi(&cpus[1].v, 0, 0x40), 1);
@@ -766,6 +769,8 @@ static void test_ipi_illegal_vector(void **state)
     assert_int_equal(esr(v), APIC_ERR_SEND_VECTOR);
     assert_int_equal(esr(&cpus[1].v), APIC_ERR_RECV_VECTOR);
     assert_int_equal(esr(&cpus[2].v), 0);
+    assert_int_equal(ipi(v, 1, 0x10), 2); /* the first legal one */
+    assert_int_equal(esr(v), 0);
     assert_int_equal(ipi(v, 1, 0x10f), 0); /* lowest priority */
     assert_int_equal(esr(v), APIC_ERR_SEND_VECTOR);
     wr(v, APIC_ICR, 0x4400); /* vector 0 is nothing to an NMI */
@@ -784,9 +789,9 @@ static void test_self_ipi(void **state)
     (void)state;
     wr(v, APIC_SELF_IPI, 0x91); /* not in the xAPIC page */
     assert_int_equal(esr(v), APIC_ERR_REGISTER);
-    x2apic(v);
-    wrx(v, APIC_SELF_IPI, 0x91);
-    assert_int_equal(receivers(0x91), 1);
+    x2apic(&cpus[1].v);
+    wrx(&cpus[1].v, APIC_SELF_IPI, 0x91);
+    assert_int_equal(receivers(0x91), 2);
 }
 
 static void test_msi(void **state)
@@ -857,6 +862,7 @@ static void test_timer_divide(void **state)
         advance(1);
         assert_int_equal(take_and_end(v), 0x40);
         assert_int_equal(rd(v, APIC_TIMER_CURRENT), 0);
+        assert_int_equal(cpus[0].eois, 0); /* a timer is an edge */
         advance(unit * 5000);
         assert_int_equal(vlapic_pending(v), 0);
         assert_int_equal(rd(v, APIC_TIMER_INIT), 1000);
@@ -920,6 +926,7 @@ static void test_timer_late_host(void **state)
     assert_int_equal(vlapic_pending(v), 0);
     /* early is no harm */
     wr(v, APIC_TIMER_INIT, 1000);
+    cpus[0].timer = VLAPIC_NEVER;
     vlapic_timer_fire(v);
     assert_int_equal(vlapic_pending(v), 0);
     assert_int_equal(cpus[0].timer, now_ns + 10000);
@@ -1190,6 +1197,7 @@ static void test_extint_message(void **state)
 
     (void)state;
     assert_int_equal(apic_bus_send(&bus, NULL, &msg), 1);
+    assert_int_equal(cpus[0].kicks, 1);
     assert_int_equal(apic_bus_send(&bus, NULL, &msg), 0);
     assert_true(vlapic_extint_pending(v));
     assert_false(vlapic_extint_pending(&cpus[1].v));
@@ -1225,27 +1233,38 @@ static void test_lint_nmi_and_edge(void **state)
     assert_int_equal(cpus[0].eois, 0);
 }
 
-static void test_lint_level(void **state)
+static void check_lint_level(unsigned int pin)
 {
     struct vlapic *v = start(1, 0);
+    enum apic_reg lvt = APIC_LVT_LINT0 + pin;
 
-    (void)state;
-    wr(v, APIC_LVT_LINT0, 0x66 | APIC_LVT_LEVEL);
-    vlapic_set_lint(v, 0, true);
-    assert_int_equal(rd(v, APIC_LVT_LINT0), 0x66 | APIC_LVT_LEVEL | 1 << 14);
+    wr(v, lvt, 0x66 | APIC_LVT_LEVEL);
+    vlapic_set_lint(v, pin, true);
+    assert_int_equal(rd(v, lvt), 0x66 | APIC_LVT_LEVEL | 1 << 14);
+    assert_int_equal(rd(v, lvt ^ APIC_LVT_LINT0 ^ APIC_LVT_LINT1), MASKED);
     assert_int_equal(take(v), 0x66);
     assert_int_equal(take(v), 0);
     wr(v, APIC_EOI, 0); /* still asserted: again */
     assert_int_equal(take(v), 0x66);
-    vlapic_set_lint(v, 0, false);
+    vlapic_set_lint(v, pin, false);
     wr(v, APIC_EOI, 0);
     assert_int_equal(take(v), 0);
-    assert_int_equal(rd(v, APIC_LVT_LINT0), 0x66 | APIC_LVT_LEVEL);
-    wr(v, APIC_LVT_LINT0, MASKED | 0x66 | APIC_LVT_LEVEL);
-    vlapic_set_lint(v, 0, true);
+    assert_int_equal(rd(v, lvt), 0x66 | APIC_LVT_LEVEL);
+    wr(v, lvt, MASKED | 0x66 | APIC_LVT_LEVEL);
+    vlapic_set_lint(v, pin, true);
     assert_int_equal(take(v), 0);
-    wr(v, APIC_LVT_LINT0, 0x66 | APIC_LVT_LEVEL);
+    wr(v, lvt, 0x66 | APIC_LVT_LEVEL);
     assert_int_equal(take(v), 0x66);
+    wr(v, lvt, 0x66); /* an edge has no remote IRR */
+    wr(v, lvt, 0x66 | APIC_LVT_LEVEL | MASKED);
+    assert_int_equal(rd(v, lvt), 0x66 | APIC_LVT_LEVEL | MASKED);
+}
+
+static void test_lint_level(void **state)
+{
+    (void)state;
+    check_lint_level(0);
+    check_lint_level(1);
 }
 
 static void test_sensors(void **state)
@@ -1583,6 +1602,15 @@ static void test_load_refuses(void **state)
         assert_int_equal(vlapic_load(v, &hw, &image), -EINVAL);
         set_image_reg(cases[i].r, good);
     }
+    set_image_reg(APIC_SVR, 0xff);
+    hw.disabled = 2; /* consistent, but LINT0 is not masked */
+    assert_int_equal(vlapic_load(v, &hw, &image), -EINVAL);
+    set_image_reg(APIC_LVT_LINT0, MASKED);
+    set_image_reg(APIC_LVT_TIMER, 0);
+    assert_int_equal(vlapic_load(v, &hw, &image), -EINVAL);
+    set_image_reg(APIC_LVT_TIMER, MASKED);
+    set_image_reg(APIC_SVR, 0x1ff);
+    hw.disabled = 0;
     hw.tdt_msr = 1;
     assert_int_equal(vlapic_load(v, &hw, &image), -EINVAL);
     hw.tdt_msr = 0;

@@ -165,6 +165,8 @@ static void test_icw1(void **state)
     wr(M_CMD, SMM_ON);
     wr(M_DATA, 0x02);
     line(6, true);
+    wr(M_CMD, READ_ISR);
+    wr(M_CMD, POLL);
     wr(M_CMD, 0x11);
     assert_false(intr); /* quiet until initialized */
     wr(M_DATA, 0x47);
@@ -182,7 +184,9 @@ static void test_icw1(void **state)
     line(6, true); /* a new edge */
     line(0, true);
     assert_int_equal(vpic_ack(&pic), 0x40); /* 0 is the highest again */
-    assert_int_equal(rd(0x4d0), 0x20);      /* ELCR is not the 8259's */
+    wr(M_DATA, 0x01);
+    assert_false(intr);                /* no special mask mode: 0 holds back 6 */
+    assert_int_equal(rd(0x4d0), 0x20); /* ELCR is not the 8259's */
 }
 
 /* Which ICWs follow is ICW1's to say: single chips have no ICW3, and ICW4 comes on demand. */
@@ -204,14 +208,25 @@ static void test_icw_sequences(void **state)
         wr(M_DATA, 0xa5); /* OCW1 again */
         assert_int_equal(rd(M_DATA), 0xa5);
     }
-    start(); /* with AEOI, then again without ICW4: its functions are off */
-    program(3, 1);
+    start(); /* AEOI with rotation, fully nested; then again without ICW4: its functions are off */
+    program(0x13, 1);
+    wr(M_CMD, 0x80);
     wr(M_CMD, 0x10);
     wr(M_DATA, 0x30);
     wr(M_DATA, 0x04);
+    pulse(12);
+    assert_int_equal(take(), 12);
+    assert_int_equal(isr(M_CMD), 1 << 2);
+    pulse(8);
+    assert_false(intr);
+    end(12);
+    end(take());
+    program(3, 1); /* AEOI is back, rotation is not */
     pulse(3);
     assert_int_equal(take(), 3);
-    assert_int_equal(isr(M_CMD), 1 << 3);
+    pulse(3);
+    pulse(4);
+    assert_int_equal(take(), 3);
 }
 
 /* --- fully nested mode --- */
@@ -452,14 +467,17 @@ static void test_poll(void **state)
     (void)state;
     start();
     wr(M_CMD, POLL);
-    assert_int_equal(rd(M_CMD) & 0x80, 0);
+    assert_int_equal(rd(M_CMD), 0);
     pulse(5);
     pulse(6);
     wr(M_CMD, POLL);
     assert_int_equal(rd(M_CMD), 0x85);
+    assert_int_equal(rd(M_DATA), 0); /* one read only */
     assert_int_equal(isr(M_CMD), 1 << 5);
     assert_false(intr);
-    assert_int_equal(rd(M_CMD), 1 << 5); /* one read only; the selection of before holds */
+    wr(M_CMD, POLL);
+    assert_int_equal(rd(M_DATA), 0);     /* 6 waits for 5; polled at either address */
+    assert_int_equal(rd(M_CMD), 1 << 5); /* the selection of before holds */
     wr(M_CMD, EOI);
     assert_int_equal(take(), 6);
     wr(M_CMD, EOI);
@@ -673,6 +691,31 @@ static void test_save_load(void **state)
     assert_false(intr);
 }
 
+/* The master's IR2 was taken by a poll, the slave's request not yet: that edge is past, and stays
+ * past. */
+static void test_load_cascade(void **state)
+{
+    struct hvm_hw_vpic chip[2];
+
+    (void)state;
+    start();
+    pulse(11);
+    wr(M_CMD, POLL);
+    assert_int_equal(rd(M_CMD), 0x82);
+    vpic_save(&pic, chip);
+    assert_int_equal(chip[1].int_output, 1);
+    vpic_init(&pic, on_intr);
+    assert_int_equal(vpic_load(&pic, chip, 0), 0);
+    wr(M_CMD, EOI);
+    assert_false(intr);
+    wr(S_CMD, POLL);
+    assert_int_equal(rd(S_CMD), 0x83);
+    pulse(0);
+    assert_true(intr); /* loading over a raised INTR lowers it */
+    assert_int_equal(vpic_load(&pic, chip, 0), 0);
+    assert_false(intr);
+}
+
 static void test_load_refuses(void **state)
 {
     struct hvm_hw_vpic good[2], chip[2];
@@ -799,18 +842,18 @@ static int seed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_power_up),      cmocka_unit_test(test_mask),
-        cmocka_unit_test(test_icw1),          cmocka_unit_test(test_icw_sequences),
-        cmocka_unit_test(test_fully_nested),  cmocka_unit_test(test_preemption),
-        cmocka_unit_test(test_specific_eoi),  cmocka_unit_test(test_special_fully_nested),
-        cmocka_unit_test(test_set_priority),  cmocka_unit_test(test_rotate_on_eoi),
-        cmocka_unit_test(test_auto_eoi),      cmocka_unit_test(test_special_mask),
-        cmocka_unit_test(test_poll),          cmocka_unit_test(test_edge),
-        cmocka_unit_test(test_level),         cmocka_unit_test(test_elcr),
-        cmocka_unit_test(test_spurious),      cmocka_unit_test(test_cascade_line),
-        cmocka_unit_test(test_output_edges),  cmocka_unit_test(test_save_load),
-        cmocka_unit_test(test_load_refuses),  cmocka_unit_test(test_random),
-        cmocka_unit_test(test_random_writes),
+        cmocka_unit_test(test_power_up),     cmocka_unit_test(test_mask),
+        cmocka_unit_test(test_icw1),         cmocka_unit_test(test_icw_sequences),
+        cmocka_unit_test(test_fully_nested), cmocka_unit_test(test_preemption),
+        cmocka_unit_test(test_specific_eoi), cmocka_unit_test(test_special_fully_nested),
+        cmocka_unit_test(test_set_priority), cmocka_unit_test(test_rotate_on_eoi),
+        cmocka_unit_test(test_auto_eoi),     cmocka_unit_test(test_special_mask),
+        cmocka_unit_test(test_poll),         cmocka_unit_test(test_edge),
+        cmocka_unit_test(test_level),        cmocka_unit_test(test_elcr),
+        cmocka_unit_test(test_spurious),     cmocka_unit_test(test_cascade_line),
+        cmocka_unit_test(test_output_edges), cmocka_unit_test(test_save_load),
+        cmocka_unit_test(test_load_cascade), cmocka_unit_test(test_load_refuses),
+        cmocka_unit_test(test_random),       cmocka_unit_test(test_random_writes),
     };
 
     return cmocka_run_group_tests_name("vpic", tests, seed, NULL);
