@@ -58,6 +58,7 @@ int svm_cpu_on(void)
     }
     wrmsr(MSR_VM_HSAVE_PA, mfn_hpa(c->hsave).v);
     __asm__ volatile("vmsave %0" ::"a"(c->host.v) : "memory");
+    c->generation++;
     c->next_asid = svm_config.asids;
     c->tsc_ratio = TSC_RATIO_1;
     if (svm_config.tsc_ratio)

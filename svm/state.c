@@ -70,8 +70,20 @@ static void set_dtables(struct vmcb *b, const struct cpu_state *s)
 /*
  * The guest's CR0 is the CPU's, but for CD and NW: real ones would make the guest's memory
  * uncached, from power-up to wherever its firmware or kernel clears them, for nobody's good. They
- * are kept here; reads of CR0 exit while one is set, and writes that change them always do.
+ * are kept here. While one is set every access to CR0 exits, for the CPU does not know it; else
+ * only writes that change more than TS and MP do.
  */
+static void keep_cache_bits(struct vcpu_vendor *vv, u64 bits)
+{
+    struct vmcb *b = vv->vmcb;
+
+    vv->cr0_cache = bits;
+    if (vmcb_intercepts(b, VMEXIT_CR_READ(0)) == !!bits)
+        return;
+    vmcb_intercept(b, VMEXIT_CR_READ(0), bits);
+    vmcb_intercept(b, VMEXIT_CR_WRITE(0), bits);
+}
+
 static void get_crs(const struct vcpu_vendor *vv, struct cpu_state *s)
 {
     const struct vmcb *b = vv->vmcb;
@@ -101,12 +113,9 @@ static int set_crs(struct vcpu_vendor *vv, const struct cpu_state *s)
 
     if (!crs_are_sound(s))
         return -EINVAL;
-    vv->cr0_cache = s->cr0 & (CR0_CD | CR0_NW);
-    if (vmcb_intercepts(b, VMEXIT_CR_READ(0)) != !!vv->cr0_cache)
-        vmcb_intercept(b, VMEXIT_CR_READ(0), vv->cr0_cache);
+    keep_cache_bits(vv, s->cr0 & (CR0_CD | CR0_NW));
     vmcb_set_cr0(b, (s->cr0 & ~(CR0_CD | CR0_NW)) | CR0_ET);
-    if (vmcb_cr2(b) != s->cr2)
-        vmcb_set_cr2(b, s->cr2);
+    vmcb_set_cr2(b, s->cr2);
     vmcb_set_cr3(b, s->cr3);
     vmcb_set_cr4(b, s->cr4);
     vmcb_set_efer(b, s->efer | EFER_SVME);
