@@ -52,7 +52,7 @@ static UINTN directory(const char *path)
     return n;
 }
 
-static EFI_STATUS open(struct loader *l, const char *path, EFI_FILE_HANDLE *file)
+static EFI_STATUS open_path(struct loader *l, const char *path, EFI_FILE_HANDLE *file)
 {
     CHAR16 wide[2 * CONFIG_MAX_PATH + 1];
     UINTN n = 0;
@@ -68,7 +68,7 @@ bool file_exists(struct loader *l, const char *path)
 {
     EFI_FILE_HANDLE file;
 
-    if (open(l, path, &file) != EFI_SUCCESS)
+    if (open_path(l, path, &file) != EFI_SUCCESS)
         return false;
     file->Close(file);
     return true;
@@ -129,7 +129,7 @@ static bool load_open(struct loader *l, EFI_FILE_HANDLE file, const char *path, 
 bool file_load(struct loader *l, const char *path, bool need_low, u64 *base, u64 *size)
 {
     EFI_FILE_HANDLE file;
-    EFI_STATUS status = open(l, path, &file);
+    EFI_STATUS status = open_path(l, path, &file);
     bool loaded;
 
     if (status != EFI_SUCCESS)

@@ -110,7 +110,7 @@ bool memory_hand_over(struct loader *l, bool *gone)
     UINTN room = 0, size, key, stride;
     EFI_STATUS status;
     UINT32 version;
-    void *map;
+    void *map = NULL;
 
     *gone = false;
     if (!map_buffer(l, &map, &room))
