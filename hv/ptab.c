@@ -250,7 +250,7 @@ static int walk_table(struct walk *w, u64 *table, unsigned level)
             rc = descend(w, &table[i], level);
         if (rc)
             return rc;
-        w->at = MIN(next, w->end);
+        w->at = next;
     }
     return 0;
 }
