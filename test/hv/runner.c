@@ -23,6 +23,8 @@
 #include "test/hv/testdev.h"
 #include <xen/sched.h>
 
+#define COM1_LSR    0x3fd
+#define LSR_EMPTY   0x40 /* holding and shift register; an absent UART reads as ones */
 #define TICK_NS     2000000ull
 #define MIB_ORDER   8 /* 1 MiB is 2^8 frames */
 #define INFO_GPA    0x8000
@@ -63,14 +65,14 @@ static u64 option(const char *cmdline, const char *name, u64 otherwise)
     return otherwise;
 }
 
-/* The loader's name for it; GRUB gives none, so that the first word of its command line is one. */
+/* The first word of its command line, or else the loader's name for it, which GRUB does not give. */
 static void copy_name(char *to, size_t size, const struct boot_module *m)
 {
-    const char *from = boot->strings + m->name;
+    const char *from = cmdline_of(m);
     size_t n = 0;
 
     if (!*from)
-        from = cmdline_of(m);
+        from = boot->strings + m->name;
     while (n < size - 1 && from[n] && from[n] != ' ')
         n++;
     memcpy(to, from, n);
@@ -96,6 +98,8 @@ static void power_off(void)
     static const char shutdown[] = "Shutdown";
 
     say("HELIUM-TEST DONE\n");
+    while (!(in8(COM1_LSR) & LSR_EMPTY))
+        cpu_pause();
     for (unsigned i = 0; i < sizeof(shutdown) - 1; i++)
         out8(0x8900, (u8)shutdown[i]); /* Bochs */
     out16(0x604, 0x2000);              /* QEMU q35: S5 by its PM1a_CNT */
