@@ -89,20 +89,25 @@ static bool convert(struct loader *l, const u8 *map, UINTN size, UINTN stride)
     return fits && carve(l);
 }
 
-/* A buffer for the memory map, with room for what changes until it is used. Never freed: it is pool
- * memory, which the map calls usable. */
-static bool map_buffer(struct loader *l, void **map, UINTN *room)
+/* A buffer of *room bytes for the memory map, which may still change until it is used. Never freed:
+ * it is pool memory, which the map calls usable. NULL after fail(). */
+static void *map_buffer(struct loader *l, UINTN *room)
 {
     UINTN size = 0, key, stride = 0;
+    void *map = NULL;
     UINT32 version;
 
     l->bs->GetMemoryMap(&size, NULL, &key, &stride, &version);
-    if (stride < sizeof(EFI_MEMORY_DESCRIPTOR) || stride > DESCRIPTOR_MAX)
-        return fail(l, EFI_UNSUPPORTED, "the firmware's memory map has an unknown form.", NULL);
+    if (stride < sizeof(EFI_MEMORY_DESCRIPTOR) || stride > DESCRIPTOR_MAX) {
+        fail(l, EFI_UNSUPPORTED, "the firmware's memory map has an unknown form.", NULL);
+        return NULL;
+    }
     *room = size + MAP_SLACK * stride;
-    if (l->bs->AllocatePool(EfiLoaderData, *room, map) != EFI_SUCCESS)
-        return fail(l, EFI_OUT_OF_RESOURCES, "there is no memory for the memory map.", NULL);
-    return true;
+    if (l->bs->AllocatePool(EfiLoaderData, *room, &map) != EFI_SUCCESS || !map) {
+        fail(l, EFI_OUT_OF_RESOURCES, "there is no memory for the memory map.", NULL);
+        return NULL;
+    }
+    return map;
 }
 
 bool memory_hand_over(struct loader *l, bool *gone)
@@ -110,10 +115,10 @@ bool memory_hand_over(struct loader *l, bool *gone)
     UINTN room = 0, size, key, stride;
     EFI_STATUS status;
     UINT32 version;
-    void *map = NULL;
+    void *map = map_buffer(l, &room);
 
     *gone = false;
-    if (!map_buffer(l, &map, &room))
+    if (!map)
         return false;
     /* An event of the firmware's own may change the map between the two calls; then it is read
      * again. After the first attempt the firmware may be half shut down: no other service is used.

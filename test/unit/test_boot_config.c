@@ -46,6 +46,15 @@ static void refuse(const char *text, u32 line, const char *reason, const char *w
         fail_msg("the word is '%.*s'", (int)error.word.len, error.word.at ? error.word.at : "");
 }
 
+/* Appends to the string in text, which has size bytes. */
+static void append(char *text, size_t size, const char *more)
+{
+    size_t len = strlen(text);
+
+    assert_true(len + strlen(more) < size);
+    snprintf(text + len, size - len, "%s", more);
+}
+
 static void test_all_keys(void **state)
 {
     (void)state;
@@ -169,7 +178,7 @@ static void test_lengths(void **state)
     end[CONFIG_MAX_PATH] = '\0';
     accept(text);
     assert_int_equal(config.hypervisor.path.len, CONFIG_MAX_PATH);
-    strcat(text, "p");
+    append(text, sizeof(text), "p");
     refuse(text, 1, "longer than 255", "");
 
     end = text + sprintf(text, "hypervisor = h\ncmdline = ");
@@ -177,7 +186,7 @@ static void test_lengths(void **state)
     end[BOOT_CMDLINE - 1] = '\0';
     accept(text);
     assert_int_equal(config.cmdline.len, BOOT_CMDLINE - 1);
-    strcat(text, "c");
+    append(text, sizeof(text), "c");
     refuse(text, 2, "longer than 1023", "");
 
     end = text + sprintf(text, "hypervisor = h\nkernel = k ");
@@ -198,14 +207,14 @@ static void test_too_many_modules(void **state)
 
     (void)state;
     for (int i = 0; i < BOOT_MAX_MODULES - 2; i++)
-        strcat(text, "module = m\n");
+        append(text, sizeof(text), "module = m\n");
     accept(text);
     assert_int_equal(config.file_count, BOOT_MAX_MODULES);
     assert_true(is(config.file[0].path, "k"));
     assert_true(is(config.file[1].path, "r"));
-    strcat(text, "module = m\n");
+    append(text, sizeof(text), "module = m\n");
     refuse(text, 0, "more than 32", "");
-    strcat(text, "module = m\nmodule = m\n");
+    append(text, sizeof(text), "module = m\nmodule = m\n");
     refuse(text, 3 + 33, "more than 32", "");
 }
 

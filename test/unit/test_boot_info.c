@@ -130,10 +130,12 @@ static void seal(u8 *p, size_t size, size_t at)
     p[at] = (u8)-sum;
 }
 
+static const u8 signature[8] = {'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '};
+
 static void make_rsdp(u8 *p, u8 revision)
 {
     memset(p, 0x11, 36);
-    memcpy(p, "RSD PTR ", 8);
+    memcpy(p, signature, sizeof(signature));
     p[15] = revision;
     seal(p, 20, 8);
     seal(p, 36, 32);
@@ -178,7 +180,7 @@ static void test_rsdp_scan(void **state)
     make_rsdp(area + 800, 2);
     assert_int_equal(rsdp_scan(area, size), 640);
     memset(area, 0, size);
-    memcpy(area + size - 16, "RSD PTR ", 8); /* cut off by the end */
+    memcpy(area + size - 16, signature, sizeof(signature)); /* cut off by the end */
     assert_int_equal(rsdp_scan(area, size), size);
     free(area);
 }
