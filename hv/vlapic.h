@@ -14,9 +14,10 @@
  * the vcpu runs, or the one that holds it stopped. Readers on other CPUs (destination match,
  * arbitration) see single words that are current or a moment old, as on a real bus.
  *
- * Before it sleeps, an owner marks itself asleep and then asks vlapic_pending() and
- * vlapic_extint_pending() once more: a post that came earlier is seen there, a later one calls
- * kick.
+ * kick() comes with the first post after the owner last called vlapic_pending(), not with each: the
+ * owner asks before every entry, interrupts off, and after it has marked itself asleep asks
+ * vlapic_pending() and vlapic_extint_pending() once more. A post that came earlier is seen there, a
+ * later one kicks.
  *
  * Chapters of the manual: SDM 3A 11 "APIC" (10 in issues before 2023), APM 2 16.
  */

@@ -1527,8 +1527,8 @@ static void test_save_load(void **state)
     power_up(1, ALL); /* elsewhere, later */
     now_ns = 77777777;
     assert_int_equal(vlapic_load(v, &hw, &image), 0);
-    assert_int_equal(rd(v, APIC_TIMER_CURRENT), 7500);
     assert_int_equal(cpus[0].timer, now_ns + 7500 * 160);
+    assert_int_equal(rd(v, APIC_TIMER_CURRENT), 7500);
     vlapic_set_lint(v, 0, true);
     assert_true(vlapic_extint_pending(v));
     assert_int_equal(take(v), 0xa5);
