@@ -31,8 +31,8 @@ static const struct control controls[CONTROLS] = {
                       &vmx_config.proc, 0,
                       PROC_CR3_LOAD | PROC_CR3_STORE | PROC_INVLPG | PROC_RDTSC},
     [CONTROL_PROC2] = {MSR_IA32_VMX_PROCBASED_CTLS2, 0, &vmx_config.proc2,
-                       PROC2_RDTSCP | PROC2_VPID | PROC2_PAUSE_LOOP | PROC2_INVPCID | PROC2_XSAVES |
-                           PROC2_TSC_SCALING,
+                       PROC2_RDTSCP | PROC2_VPID | PROC2_PAUSE_LOOP | PROC2_INVPCID | PROC2_ENCLS |
+                           PROC2_XSAVES | PROC2_TSC_SCALING,
                        0},
     [CONTROL_EXIT] = {MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS, &vmx_config.exit, 0, 0},
     [CONTROL_ENTRY] = {MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_TRUE_ENTRY_CTLS, &vmx_config.entry, 0,

@@ -84,6 +84,8 @@ int vmx_cpu_on(void)
         return -ENODEV;
     }
     read_switched_msrs(c);
+    if (vmx_config.proc2 & PROC2_XSAVES)
+        wrmsr(MSR_IA32_XSS, 0);
     c->loaded = NULL;
     cpu->vendor = c;
     return 0;

@@ -69,6 +69,14 @@ bool vmx_dr_first_use(struct vcpu *v)
     return true;
 }
 
+void vmx_dr_forget_hits(struct vcpu *v)
+{
+    if (v->vendor->dr_loaded)
+        write_dr6(read_dr6() & ~DR6_HITS);
+    else
+        v->vendor->dr6 &= ~DR6_HITS;
+}
+
 void vmx_dr_get(struct vcpu *v, struct cpu_state *s)
 {
     struct vcpu_vendor *vv = v->vendor;

@@ -8,10 +8,13 @@
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"
 
+#define TASK_BY_IRET 1
+
 /* What is read before the decoder runs. */
-#define READ_LEN       1 /* exit.insn_len */
-#define READ_VECTORING 2 /* exit.vectoring: only these exits can hit while an event is delivered \
-                          */
+#define READ_LEN 1 /* exit.insn_len */
+#define READ_VECTORING                                                        \
+    2 /* exit.vectoring: only these exits can hit while an event is delivered \
+       */
 
 static void set_hw(struct vcpu *v, u32 reason)
 {
@@ -48,6 +51,9 @@ static void block_nmi_again(struct vcpu *v, u64 info)
         v->vendor->interruptibility |= INTERRUPTIBILITY_NMI;
 }
 
+/* SDM 3C table 28-1, the part that every DR6 has. */
+#define DR6_CAUSES (DR6_HITS | DR6_BD | DR6_BS)
+
 static void decode_exception(struct vcpu *v, u32 info)
 {
     struct exit_exc *exc = &v->exit.exc;
@@ -61,8 +67,12 @@ static void decode_exception(struct vcpu *v, u32 info)
         block_nmi_again(v, info);
     if (exc->has_error)
         exc->error = (u32)vmread(EXIT_INTR_ERROR);
-    if (exc->vector == TRAP_DB || exc->vector == TRAP_PF)
+    if (exc->vector == TRAP_PF)
         exc->info = vmread(EXIT_QUALIFICATION);
+    if (exc->vector == TRAP_DB) {
+        exc->info = vmread(EXIT_QUALIFICATION) & DR6_CAUSES;
+        vmx_dr_forget_hits(v);
+    }
     if (exc->type >= EVENT_SOFT_INT)
         exc->insn_len = (u8)vmread(EXIT_INSN_LEN);
 }
@@ -197,6 +207,16 @@ static void ept_misconfig(struct vcpu *v)
     log_err("EPT misconfiguration at guest-physical %#lx", v->exit.hw.info2);
 }
 
+/* An NMI that goes through a task gate blocks NMIs, and the IRET that leaves a task ends that,
+ * although the switch itself is left to the core. */
+static void task_switch_nmi(struct vcpu *v)
+{
+    if (v->exit.task.source == TASK_BY_IRET)
+        v->vendor->interruptibility &= ~(u32)INTERRUPTIBILITY_NMI;
+    else if (v->exit.vectoring.valid && v->exit.vectoring.type == EVENT_NMI)
+        v->vendor->interruptibility |= INTERRUPTIBILITY_NMI;
+}
+
 /* SDM 3C table 28-2. The event behind a task gate is in exit.vectoring. */
 static void task_switch(struct vcpu *v)
 {
@@ -209,6 +229,7 @@ static void task_switch(struct vcpu *v)
         .has_error = e->valid && e->has_error,
         .error = e->valid ? e->error : 0,
     };
+    task_switch_nmi(v);
     set_hw(v, REASON_TASK_SWITCH);
 }
 
@@ -250,6 +271,7 @@ static const struct decoder {
     [REASON_WBINVD] = {EXIT_WBINVD, READ_LEN, NULL},
     [REASON_XSETBV] = {EXIT_XSETBV, READ_LEN, NULL},
     [REASON_VMFUNC] = {EXIT_VIRT_INSN, READ_LEN, NULL},
+    [REASON_ENCLS] = {EXIT_VIRT_INSN, READ_LEN, NULL},
 };
 
 static const char *entry_failure(u32 reason)

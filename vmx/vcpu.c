@@ -45,7 +45,8 @@ static const struct cpu_state power_up = {
     .dr7 = DR7_FIXED,
 };
 
-/* Instructions that raise #UD unless a control enables them: off where CPUID does not offer them. */
+/* Instructions that raise #UD unless a control enables them: off where CPUID does not offer them.
+ */
 static u32 not_offered(const struct policy *p)
 {
     u32 bits = 0;
@@ -81,7 +82,9 @@ static void init_controls(struct vcpu *v)
         vmwrite(PLE_WINDOW, PLE_WINDOW_CYCLES);
     }
     if (proc2 & PROC2_XSAVES)
-        vmwrite(XSS_EXITING_BITMAP, ~0ull); /* root mode's IA32_XSS is 0, a guest's stays so */
+        vmwrite(XSS_EXITING_BITMAP, ~0ull); /* IA32_XSS is 0 (cpu.c), a guest's stays so */
+    if (proc2 & PROC2_ENCLS)
+        vmwrite(ENCLS_EXITING_BITMAP, ~0ull); /* no enclaves: #UD */
     if (proc2 & PROC2_TSC_SCALING)
         vmwrite(TSC_MULTIPLIER, BIT(48));
 }

@@ -35,16 +35,17 @@
     X(HOST_TR_SELECTOR, 0x0c0c)
 
 /* B.2: 64-bit */
-#define VMCS_CONTROL_64(X)         \
-    X(IO_BITMAP_A, 0x2000)         \
-    X(IO_BITMAP_B, 0x2002)         \
-    X(MSR_BITMAP, 0x2004)          \
-    X(EXIT_MSR_STORE_ADDR, 0x2006) \
-    X(EXIT_MSR_LOAD_ADDR, 0x2008)  \
-    X(ENTRY_MSR_LOAD_ADDR, 0x200a) \
-    X(TSC_OFFSET, 0x2010)          \
-    X(EPT_POINTER, 0x201a)         \
-    X(XSS_EXITING_BITMAP, 0x202c)  \
+#define VMCS_CONTROL_64(X)          \
+    X(IO_BITMAP_A, 0x2000)          \
+    X(IO_BITMAP_B, 0x2002)          \
+    X(MSR_BITMAP, 0x2004)           \
+    X(EXIT_MSR_STORE_ADDR, 0x2006)  \
+    X(EXIT_MSR_LOAD_ADDR, 0x2008)   \
+    X(ENTRY_MSR_LOAD_ADDR, 0x200a)  \
+    X(TSC_OFFSET, 0x2010)           \
+    X(EPT_POINTER, 0x201a)          \
+    X(XSS_EXITING_BITMAP, 0x202c)   \
+    X(ENCLS_EXITING_BITMAP, 0x202e) \
     X(TSC_MULTIPLIER, 0x2032)
 #define VMCS_INFO_64(X) X(GUEST_PHYSICAL_ADDRESS, 0x2400)
 #define VMCS_GUEST_64(X)         \
@@ -185,6 +186,7 @@ enum vmcs_field {
 #define PROC2_UNRESTRICTED BIT(7)
 #define PROC2_PAUSE_LOOP   BIT(10)
 #define PROC2_INVPCID      BIT(12)
+#define PROC2_ENCLS        BIT(15)
 #define PROC2_XSAVES       BIT(20)
 #define PROC2_TSC_SCALING  BIT(25)
 
@@ -295,6 +297,7 @@ enum vmx_reason {
     REASON_WBINVD = 54,
     REASON_XSETBV = 55,
     REASON_VMFUNC = 59,
+    REASON_ENCLS = 60,
     REASONS = 80
 };
 

@@ -104,8 +104,11 @@ void vmx_intercept(struct vcpu *v, enum intercept what, bool on);
 int vmx_tsc_set(struct vcpu *v, u64 offset, u64 ratio);
 
 /* dr.c */
-void vmx_dr_load(struct vcpu *v);      /* vcpu_load */
-void vmx_dr_put(struct vcpu *v);       /* vcpu_put */
+void vmx_dr_load(struct vcpu *v); /* vcpu_load */
+void vmx_dr_put(struct vcpu *v);  /* vcpu_put */
+/* #DB: what an earlier one left in DR6 bits 3:0 goes, as the CPU itself would have it. */
+#define DR6_HITS 0xfull
+void vmx_dr_forget_hits(struct vcpu *v);
 bool vmx_dr_first_use(struct vcpu *v); /* MOV DR exited; true: run again */
 void vmx_dr_get(struct vcpu *v, struct cpu_state *s);
 void vmx_dr_set(struct vcpu *v, const struct cpu_state *s);
