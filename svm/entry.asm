@@ -10,6 +10,9 @@
 ; clears it. Inside the guest every interrupt and NMI exits; it stays pending and the NMI is then taken
 ; right behind STGI, while an interrupt waits for the caller, who has IF clear. IF must be set at VMRUN,
 ; for with V_INTR_MASKING it is the host's IF that lets interrupts in.
+;
+; STI's own shadow must not reach VMRUN, or some CPUs report it as the guest's. Only when the guest is in
+; one is there an STI right before: QEMU 7.2 takes the shadow from there, not from the VMCB.
 
 %include "offsets.inc"
 
@@ -47,7 +50,11 @@ svm_enter:
 	mov	r13, [GPR(13)]
 	mov	r14, [GPR(14)]
 	mov	r15, [GPR(15)]
+	cmp	byte [rdi + VCPU_INTR_SHADOW], 0
 	mov	rdi, [GPR(7)]
+	je	.run
+	sti
+.run:
 	vmrun
 	vmsave			; RAX and RSP are root mode's again
 	mov	rax, [rsp + 8]

@@ -144,6 +144,7 @@ static void fill_npf(struct vcpu *v, const struct vmcb *b)
         .present = info & NPF_PRESENT,
         .in_walk = info & NPF_IN_WALK,
     };
+    svm_note_xcr0(v); /* the instruction may be emulated, vector registers and all */
     if (svm_config.decode_assists) {
         v->exit.bytes_len = MIN(b->insn_len & 15, 15);
         memcpy(v->exit.bytes, b->insn, sizeof(b->insn));

@@ -6,6 +6,7 @@
 static const struct vendor_ops svm_ops = {
     .name = "AMD-V",
     .p2m_format = &ptab_npt,
+    .hypercall = {0x0f, 0x01, 0xd9}, /* VMMCALL */
     .probe = svm_probe,
     .cpu_on = svm_cpu_on,
     .cpu_off = svm_cpu_off,

@@ -96,6 +96,7 @@ int svm_vcpu_init(struct vcpu *v);
 void svm_vcpu_fini(struct vcpu *v);
 void svm_vcpu_load(struct vcpu *v);
 void svm_vcpu_put(struct vcpu *v);
+void svm_note_xcr0(struct vcpu *v); /* loaded */
 void svm_intercept(struct vcpu *v, enum intercept what, bool on);
 int svm_tsc_set(struct vcpu *v, u64 offset, u64 ratio);
 extern const u32 svm_exceptions; /* intercepted at all times */

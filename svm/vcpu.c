@@ -157,10 +157,19 @@ void svm_vcpu_load(struct vcpu *v)
     svm_dr_load(v);
 }
 
+/* XSETBV exits, and root mode writes XCR0 for the guest; but QEMU 7.2 lets it through. So before
+ * anybody switches XSAVE state by what the guest's XCR0 is, it is looked up. */
+void svm_note_xcr0(struct vcpu *v)
+{
+    if (read_cr4() & CR4_OSXSAVE)
+        v->xcr0 = xgetbv(0);
+}
+
 void svm_vcpu_put(struct vcpu *v)
 {
     struct vcpu_vendor *vv = v->vendor;
 
+    svm_note_xcr0(v);
     svm_dr_put(v);
     if (svm_config.tsc_aux)
         vv->tsc_aux = rdmsr(MSR_TSC_AUX);
