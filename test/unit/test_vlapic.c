@@ -1101,6 +1101,11 @@ static void test_deadline(void **state)
     vlapic_set_deadline(v, 0); /* disarms */
     advance(5000);
     assert_int_equal(vlapic_pending(v), 0);
+    vlapic_set_deadline(v, guest_tsc() + 3000);
+    now_ns += 5000; /* the host is late: who reads the MSR finds it expired */
+    assert_int_equal(vlapic_deadline(v), 0);
+    assert_int_equal(take_and_end(v), 0x42);
+    cpus[0].timer = VLAPIC_NEVER;
     vlapic_set_deadline(v, guest_tsc() - 1); /* past: at once */
     assert_int_equal(take_and_end(v), 0x42);
     assert_int_equal(vlapic_deadline(v), 0);
@@ -1190,6 +1195,19 @@ static void test_lint_extint(void **state)
     assert_false(vlapic_extint_pending(v));
 }
 
+static void test_lint1_extint(void **state)
+{
+    struct vlapic *v = start(1, 0);
+
+    (void)state;
+    wr(v, APIC_LVT_LINT1, 0x700);
+    vlapic_set_lint(v, 0, true);
+    assert_false(vlapic_extint_pending(v));
+    vlapic_set_lint(v, 1, true);
+    assert_true(vlapic_extint_pending(v));
+    assert_int_equal(cpus[0].nmis, 0);
+}
+
 static void test_extint_message(void **state)
 {
     struct vlapic *v = start(2, 0);
@@ -1255,6 +1273,12 @@ static void check_lint_level(unsigned int pin)
     assert_int_equal(take(v), 0);
     wr(v, lvt, 0x66 | APIC_LVT_LEVEL);
     assert_int_equal(take(v), 0x66);
+    wr(v, lvt, 0x05 | APIC_LVT_LEVEL); /* not accepted: no remote IRR */
+    wr(v, lvt, 0x05);
+    wr(v, lvt, 0x05 | APIC_LVT_LEVEL);
+    assert_int_equal(rd(v, lvt), 0x05 | APIC_LVT_LEVEL);
+    wr(v, lvt, 0x66 | APIC_LVT_LEVEL);
+    assert_int_equal(rd(v, lvt), 0x66 | APIC_LVT_LEVEL | 1 << 14);
     wr(v, lvt, 0x66); /* an edge has no remote IRR */
     wr(v, lvt, 0x66 | APIC_LVT_LEVEL | MASKED);
     assert_int_equal(rd(v, lvt), 0x66 | APIC_LVT_LEVEL | MASKED);
@@ -1464,9 +1488,12 @@ static void test_init_reset(void **state)
     vlapic_post(v, 0xa1, false);
     assert_int_equal(take(v), 0xa1);
     vlapic_post(v, 0xb1, false); /* still in pir */
+    apic_bus_send(&bus, NULL, &(struct apic_msg){.mode = APIC_EXTINT});
+    assert_true(vlapic_extint_pending(v));
     rd(v, 0);
     vlapic_init_reset(v);
     check_reset_registers(v);
+    assert_false(vlapic_extint_pending(v));
     assert_int_equal(vlapic_pending(v), 0);
     assert_int_equal(cpus[0].timer, VLAPIC_NEVER);
     assert_int_equal(esr(v), 0);
@@ -1524,13 +1551,15 @@ static void test_save_load(void **state)
     assert_int_equal(image_reg(APIC_IRR + 5), 1u << 5);
     assert_int_equal(image_reg(APIC_PPR), 0x90);
 
-    power_up(1, ALL); /* elsewhere, later */
+    set_image_reg(APIC_PPR, 0); /* not believed, but computed */
+    power_up(1, ALL);           /* elsewhere, later */
     now_ns = 77777777;
     assert_int_equal(vlapic_load(v, &hw, &image), 0);
     assert_int_equal(cpus[0].timer, now_ns + 7500 * 160);
     assert_int_equal(rd(v, APIC_TIMER_CURRENT), 7500);
     vlapic_set_lint(v, 0, true);
     assert_true(vlapic_extint_pending(v));
+    assert_int_equal(rd(v, APIC_PPR), 0x90);
     assert_int_equal(take(v), 0xa5);
     vlapic_eoi(v);
     assert_int_equal(cpus[0].eoi_vector, 0xa5);
@@ -1905,6 +1934,7 @@ int main(void)
         cmocka_unit_test(test_deadline_tsc_write),
         cmocka_unit_test(test_timer_illegal_vector),
         cmocka_unit_test(test_lint_extint),
+        cmocka_unit_test(test_lint1_extint),
         cmocka_unit_test(test_extint_message),
         cmocka_unit_test(test_lint_nmi_and_edge),
         cmocka_unit_test(test_lint_level),
