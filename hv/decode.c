@@ -133,7 +133,8 @@ static const struct opcode map_0f[256] = {
     [0x05] = {OP_OTHER, NO, 0}, [0x06] = {OP_CLTS, NO, 0}, [0x07] = {OP_OTHER, NO, 0},
     [0x08] = {OP_INVD, NO, 0}, [0x09] = {OP_WBINVD, NO, 0}, [0x0d] = {OP_NOP, RM_, M},
     [0x0e] = {OP_OTHER, NO, 0}, [0x0f] = {OP_OTHER, REG_RM, M | U8}, /* 3DNow! */
-    [0x10 ... 0x17] = {OP_VECTOR_MOVE, NO, M}, [0x18 ... 0x1f] = {OP_NOP, RM_, M},
+    [0x10 ... 0x17] = {OP_VECTOR_MOVE, NO, M}, [0x18 ... 0x19] = {OP_NOP, RM_, M},
+    [0x1a ... 0x1b] = {OP_OTHER, RM_, M}, [0x1c ... 0x1f] = {OP_NOP, RM_, M}, /* MPX */
     [0x20] = {OP_MOV_FROM_CR, RM_REG, M | GPR}, [0x21] = {OP_MOV_FROM_DR, RM_REG, M | GPR},
     [0x22] = {OP_MOV_TO_CR, REG_RM, M | GPR}, [0x23] = {OP_MOV_TO_DR, REG_RM, M | GPR},
     [0x28 ... 0x29] = {OP_VECTOR_MOVE, NO, M}, [0x2a] = {OP_OTHER, NO, M},

@@ -69,7 +69,8 @@ int emu_fetch(struct emu *e, struct insn *i, const u8 *bytes, unsigned n)
     int err;
 
     n = MIN(n, (unsigned)INSN_MAX);
-    __builtin_memcpy(buf, bytes, n);
+    if (n)
+        __builtin_memcpy(buf, bytes, n);
     while ((err = decode(i, buf, n, e->mode)) == -ENODATA) {
         err = fetch_more(e, buf, &n);
         if (err)

@@ -22,7 +22,7 @@
 #include "test/unit/native.h"
 #include "test/unit/random.h"
 
-#define CASES 150000
+#define CASES 200000
 
 /* What a pattern needs, or allows. */
 enum {
