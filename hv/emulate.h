@@ -81,7 +81,8 @@ struct emu_ops {
 
     /*
      * Many elements at once. Returns how many were done (1 to rep->count), 0 to be asked element by
-     * element, or an error as above. May be NULL.
+     * element, or an error as above. Declining is no access, and a replay must decline again. May
+     * be NULL.
      */
     int (*rep)(struct emu *e, const struct emu_rep *rep);
     void (*commit)(struct emu *e); /* see Replay. May be NULL. */
