@@ -146,8 +146,10 @@ static void fill_npf(struct vcpu *v, const struct vmcb *b)
     };
     svm_note_xcr0(v); /* the instruction may be emulated, vector registers and all */
     if (svm_config.decode_assists) {
-        v->exit.bytes_len = MIN(b->insn_len & 15, 15);
+        v->exit.bytes_len = b->insn_len & 15;
         memcpy(v->exit.bytes, b->insn, sizeof(b->insn));
+    } else if (v->exit.npf.access != ACCESS_EXEC && !v->exit.npf.in_walk) {
+        svm_fetch(v);
     }
 }
 
@@ -225,10 +227,11 @@ void svm_exit_decode(struct vcpu *v)
     struct vm_exit *x = &v->exit;
 
     x->reason = d->reason;
-    x->insn_len = d->insn && svm_config.nrips ? (u8)(b->nrip - b->rip) : 0;
-    x->bytes_len = 0;
+    x->insn_len = x->bytes_len = 0;
     x->rdtscp = false;
     x->vectoring.valid = false;
+    if (d->insn)
+        x->insn_len = svm_config.nrips ? (u8)(b->nrip - b->rip) : svm_insn_len(v);
     if (d->fill)
         d->fill(v, b);
 }
