@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/domain.h"
 #include "hv/errno.h"
+#include "hv/evtchn.h"
 #include "hv/exit_msr.h"
 #include "hv/frames.h"
+#include "hv/grant.h"
 #include "hv/log.h"
 #include "hv/platform.h"
-#include "hv/string.h"
+#include "hv/shared_info.h"
 #include "hv/vendor.h"
 #include "hv/vmem.h"
 #include <xen/xen.h>
@@ -17,6 +19,9 @@
 
 _Static_assert(sizeof(struct domain) <= PAGE_SIZE << DOMAIN_ORDER, "grow DOMAIN_ORDER");
 _Static_assert(sizeof(struct policy) <= PAGE_SIZE << POLICY_ORDER, "grow POLICY_ORDER");
+
+static spinlock_t list_lock; /* guards list and next */
+static struct domain *list;
 
 static int make_policy(struct domain *d, const struct domain_config *config)
 {
@@ -63,7 +68,54 @@ static int build(struct domain *d, const struct domain_config *config)
     if (rc)
         return rc;
     msr_open(d);
-    return make_vcpus(d, config->vcpus);
+    rc = make_vcpus(d, config->vcpus);
+    if (rc == 0)
+        rc = shared_info_alloc(d);
+    if (rc == 0)
+        rc = evtchn_init(d);
+    return rc ? rc : grant_init(d);
+}
+
+static void link_domain(struct domain *d)
+{
+    spin_lock(&list_lock);
+    d->next = list;
+    list = d;
+    spin_unlock(&list_lock);
+}
+
+static void unlink_domain(struct domain *d)
+{
+    struct domain **at = &list;
+
+    spin_lock(&list_lock);
+    while (*at && *at != d)
+        at = &(*at)->next;
+    if (*at)
+        *at = d->next;
+    spin_unlock(&list_lock);
+}
+
+struct domain *domain_find(u16 id)
+{
+    struct domain *d;
+
+    spin_lock(&list_lock);
+    for (d = list; d && d->id != id; d = d->next)
+        ;
+    spin_unlock(&list_lock);
+    return d;
+}
+
+bool domain_owns_ram(const struct domain *d, u64 gfn)
+{
+    u64 at = gfn << PAGE_SHIFT;
+
+    for (u32 i = 0; i < d->map_entries; i++)
+        if (d->map[i].type == XEN_HVM_MEMMAP_TYPE_RAM && at >= d->map[i].addr &&
+            at + PAGE_SIZE <= d->map[i].addr + d->map[i].size)
+            return true;
+    return false;
 }
 
 struct domain *domain_create(u16 id, const struct domain_config *config, int *rc)
@@ -82,14 +134,19 @@ struct domain *domain_create(u16 id, const struct domain_config *config, int *rc
     d->id = id;
     d->privileged = config->privileged;
     *rc = build(d, config);
-    if (*rc == 0)
+    if (*rc == 0) {
+        link_domain(d);
         return d;
+    }
     domain_destroy(d);
     return NULL;
 }
 
 void domain_destroy(struct domain *d)
 {
+    unlink_domain(d);
+    grant_destroy(d);
+    evtchn_destroy(d);
     for (unsigned i = 0; i < d->vcpus; i++) {
         vcpu_block(d->vcpu[i], BLOCK_DOWN);
         vcpu_wait_stopped(d->vcpu[i]);
@@ -99,6 +156,7 @@ void domain_destroy(struct domain *d)
     if (d->vendor)
         vendor->vm_fini(d);
     p2m_destroy(d);
+    shared_info_free(d);
     if (d->policy)
         frames_free(virt_mfn(d->policy), POLICY_ORDER);
     frames_free(virt_mfn(d), DOMAIN_ORDER);
@@ -106,6 +164,8 @@ void domain_destroy(struct domain *d)
 
 void domain_start(struct domain *d)
 {
+    for (unsigned i = 0; i < d->vcpus; i++)
+        vcpu_info_update_time(d->vcpu[i]);
     for (unsigned i = 0; i < d->vcpus; i++)
         vcpu_unblock(d->vcpu[i], BLOCK_DOWN);
 }
@@ -129,11 +189,12 @@ void domain_shutdown(struct domain *d, u8 reason)
         d->on_shutdown(d);
 }
 
-void domain_triple_fault(struct domain *d)
+void domain_triple_fault(struct vcpu *v)
 {
-    log_warn("d%u: triple fault", d->id);
+    log_warn("d%uv%u: triple fault at %llx", v->domain->id, v->id, (unsigned long long)v->rip);
+    vendor->dump(v);
     /* A PC resets; whoever owns the domain decides what follows. */
-    domain_shutdown(d, d->privileged ? SHUTDOWN_reboot : SHUTDOWN_crash);
+    domain_shutdown(v->domain, v->domain->privileged ? SHUTDOWN_reboot : SHUTDOWN_crash);
 }
 
 void domain_crash(struct vcpu *v, const char *why)

@@ -12,6 +12,9 @@
 #include "hv/vcpu.h"
 #include "hv/vioapic.h"
 #include "hv/vpic.h"
+#include <xen/xen.h>
+#include <xen/hvm/params.h>
+#include <xen/arch-x86/hvm/start_info.h>
 
 #define DOMAIN_MAX_VCPUS   64
 #define DOMAIN_MMIO_RANGES 8
@@ -39,6 +42,17 @@ struct domain {
     struct vioapic vioapic;
     struct vpic vpic;
 
+    xen_domain_handle_t handle;
+    struct shared_info *shared;
+    struct evtchn_table *evtchn;
+    struct grant_table *grant;
+    u8 callback_vector; /* 0: none */
+    bool runstate_update_flag;
+    u64 hvm_param[HVM_NR_PARAMS];
+    const struct hvm_memmap_table_entry *map; /* as it was handed over */
+    u32 map_entries;
+    u64 ram_pages;
+
     struct mmio_range mmio[DOMAIN_MMIO_RANGES]; /* devices in root mode */
     unsigned mmio_ranges;
     struct pio_range pio[DOMAIN_PIO_RANGES];
@@ -51,6 +65,7 @@ struct domain {
     void (*hypercall)(struct vcpu *v);
     int (*hypercall_page)(struct vcpu *v, u64 gpa); /* MSR 40000000h was written; -EINVAL: #GP */
     void (*eoi_hook)(struct vcpu *v, u8 vector); /* a level-triggered vector ended */
+    void (*reset_hook)(struct vcpu *v);          /* INIT: its vLAPIC was reset */
     void (*on_shutdown)(struct domain *d);       /* it has shut down; any CPU, no lock held */
     void *owner;
 };
@@ -68,13 +83,18 @@ struct domain *__must_check domain_create(u16 id, const struct domain_config *co
 /* Gives back everything; the domain is paused or never ran. */
 void domain_destroy(struct domain *d);
 
+/* The domain with this id, NULL if there is none. It stays for as long as the caller's exit lasts. */
+struct domain *domain_find(u16 id);
+/* Does d's map, as it was handed over, call this frame RAM? */
+bool domain_owns_ram(const struct domain *d, u64 gfn);
+
 /* Lets the boot vcpu run, from the state it was given. */
 void domain_start(struct domain *d);
 
 /* The domain stops for reason (SHUTDOWN_* of xen/sched.h); the first one counts. Any CPU. */
 void domain_shutdown(struct domain *d, u8 reason);
 /* A vcpu took a fault it cannot handle: shutdown with SHUTDOWN_crash for this domain, nothing else. */
-void domain_triple_fault(struct domain *d);
+void domain_triple_fault(struct vcpu *v);
 /* The domain made root mode find something it cannot deal with: says so and stops the domain. */
 void domain_crash(struct vcpu *v, const char *why);
 

@@ -56,7 +56,7 @@ static void exit_exception(struct vcpu *v)
 
 static void exit_triple_fault(struct vcpu *v)
 {
-    domain_triple_fault(v->domain);
+    domain_triple_fault(v);
 }
 
 static void exit_cpuid(struct vcpu *v)

@@ -51,7 +51,7 @@ void inject_event(struct vcpu *v, const struct event *e)
         v->deferred = *pending;
     else if (pending->valid && pending->type == EVENT_EXC && pending->vector == TRAP_DF &&
              classify(e) != BENIGN) {
-        domain_triple_fault(v->domain);
+        domain_triple_fault(v);
         return;
     } else if (pending->valid && makes_double_fault(pending, e)) {
         *pending = double_fault;

@@ -138,7 +138,7 @@ void lapic_send_ipi(u32 apic_id, u32 icr)
     wait_sent();
 }
 
-void lapic_stop_others(void)
+void lapic_nmi_others(void)
 {
     if (ready)
         lapic_send_ipi(0, ICR_NMI | ICR_ALL_BUT_SELF);

@@ -26,8 +26,8 @@ bool lapic_is_level(u8 vector);
 
 /* icr: vector, delivery mode and level as in the low half of ICR. */
 void lapic_send_ipi(u32 apic_id, u32 icr);
-/* NMI to all other CPUs: for a panic. Does nothing before lapic_init(). */
-void lapic_stop_others(void);
+/* NMI to all other CPUs. Does nothing before lapic_init(). */
+void lapic_nmi_others(void);
 
 /* Timer: one interrupt of VECTOR_TIMER after ticks of the APIC timer (divided by 1), 0: off. */
 void lapic_timer_set(u32 ticks);

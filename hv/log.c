@@ -95,3 +95,13 @@ void log_unlock_forever(void)
 {
     WRITE_ONCE(unlocked, true);
 }
+
+int log_console_read(void)
+{
+    int c;
+
+    log_lock();
+    c = console_read();
+    log_unlock();
+    return c;
+}

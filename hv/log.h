@@ -30,6 +30,9 @@ void log_raw(const char *text, size_t len);
  * and moves *index behind them. Returns the number of bytes copied. */
 size_t log_read(char *buf, size_t size, u32 *index);
 
+/* The next byte typed at the console, -1: none. */
+int log_console_read(void);
+
 /* Panics: no lock is waited for from here on. */
 void log_unlock_forever(void);
 

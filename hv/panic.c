@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdarg.h>
 #include "hv/cpu.h"
-#include "hv/lapic.h"
 #include "hv/layout.h"
 #include "hv/log.h"
 #include "hv/panic.h"
 #include "hv/percpu.h"
 #include "hv/printf.h"
+#include "hv/smp.h"
 #include "hv/symbols.h"
 #include "hv/trap.h"
 #include "hv/vcpu.h"
@@ -15,11 +15,6 @@
 #define BACKTRACE_DEPTH 24
 
 static unsigned panicking; /* the first CPU in, plus one */
-
-bool panic_in_progress(void)
-{
-    return __atomic_load_n(&panicking, __ATOMIC_ACQUIRE) != 0;
-}
 
 static void print_address(u64 address)
 {
@@ -88,14 +83,8 @@ static void enter_panic(void)
     if (!__atomic_compare_exchange_n(&panicking, &expect, this_cpu()->id + 1, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_ACQUIRE))
         hlt_forever();
-    lapic_stop_others();
+    smp_stop_others();
     log_unlock_forever();
-}
-
-void panic_stop_cpu(void)
-{
-    this_cpu()->stopped = true;
-    hlt_forever();
 }
 
 void panic(const char *fmt, ...)

@@ -12,10 +12,6 @@ void panic(const char *fmt, ...) __printf(1, 2) __noreturn;
 /* The same for an exception that root mode did not expect; prints its registers too. */
 void panic_trap(const struct trap_frame *f) __noreturn;
 
-/* Another CPU panics: an NMI finds out by the first and ends in the second. */
-_Bool panic_in_progress(void);
-void panic_stop_cpu(void) __noreturn;
-
 /* What can only be false if the hypervisor itself is wrong; never for a value from outside. */
 #define ASSERT(x)                                                                                  \
     do {                                                                                           \

@@ -132,8 +132,10 @@ void platform_set_gsi(struct domain *d, unsigned gsi, bool level)
 
 u8 platform_take_interrupt(struct vcpu *v)
 {
-    u8 vector;
+    u8 vector = evtchn_callback_vector(v);
 
+    if (vector)
+        return vector; /* no EOI follows: the guest clears the flag itself */
     if (vlapic_extint_pending(&v->vlapic)) {
         vlapic_extint_ack(&v->vlapic);
         return v->domain->privileged ? 0 : vpic_ack(&v->domain->vpic);

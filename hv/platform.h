@@ -4,6 +4,7 @@
 #define HV_PLATFORM_H
 
 #include "hv/compiler.h"
+#include "hv/evtchn.h"
 #include "hv/types.h"
 #include "hv/vcpu.h"
 
@@ -22,7 +23,8 @@ void platform_set_gsi(struct domain *d, unsigned gsi, bool level);
 /* Is there an interrupt that v's processor priority lets through? v's CPU. */
 static inline bool platform_interrupt_pending(struct vcpu *v)
 {
-    return vlapic_pending(&v->vlapic) || unlikely(vlapic_extint_pending(&v->vlapic));
+    return vlapic_pending(&v->vlapic) || unlikely(vlapic_extint_pending(&v->vlapic)) ||
+           evtchn_callback_vector(v);
 }
 /* The one to inject now, acknowledged; 0: it went away. */
 u8 platform_take_interrupt(struct vcpu *v);

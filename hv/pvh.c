@@ -52,6 +52,7 @@ static int write_info(struct domain *d, const struct pvh_boot *b)
     struct hvm_start_info info = {
         .magic = XEN_HVM_START_MAGIC_VALUE,
         .version = 1,
+        .flags = b->flags,
         .nr_modules = b->ramdisk_size ? 1 : 0,
         .modlist_paddr = b->ramdisk_size ? at + MODULE_AT : 0,
         .cmdline_paddr = at + CMDLINE_AT,

@@ -16,6 +16,7 @@ struct pvh_boot {
     struct elf_kernel kernel;
     const char *cmdline;
     u64 ramdisk, ramdisk_size; /* guest-physical, already in place; size 0: none */
+    u32 flags;                 /* SIF_* of xen/xen.h */
     u64 rsdp;                  /* guest-physical, or 0 */
     gpa_t info; /* where the start info, command line and maps go: PVH_INFO_SIZE bytes of free RAM */
     const struct hvm_memmap_table_entry *map;

@@ -173,3 +173,16 @@ void smp_start(const struct acpi_info *acpi, const struct boot_info *bi, void (*
     vmem_trampoline_free(cr3);
     log_info("%u CPUs", cpus_online);
 }
+
+static bool stopping;
+
+void smp_stop_others(void)
+{
+    __atomic_store_n(&stopping, true, __ATOMIC_RELEASE);
+    lapic_nmi_others();
+}
+
+bool smp_stopping(void)
+{
+    return __atomic_load_n(&stopping, __ATOMIC_ACQUIRE);
+}

@@ -32,4 +32,9 @@ void smp_init_boot_cpu(void);
  * reported and left out. Each runs ready() and then the idle loop given by main. Boot CPU. */
 void smp_start(const struct acpi_info *acpi, const struct boot_info *bi, void (*main)(void));
 
+/* The end of the machine's work, or a panic: the other CPUs stop for good. Any CPU, any time. */
+void smp_stop_others(void);
+/* Has somebody asked for that? An NMI looks. */
+bool smp_stopping(void);
+
 #endif

@@ -5,7 +5,7 @@
  *
  * Order, outermost first; a file that takes two says nothing else:
  *
- *   domain list -> domain -> ioreq -> grant table -> event channels -> p2m -> vioapic -> vpic
+ *   domain list -> domain -> ioreq -> grant table -> event channels -> p2m -> vpic -> vioapic
  *     -> run queue -> timer queue -> frame pool -> log
  */
 #ifndef HV_SPINLOCK_H

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/compiler.h"
+#include "hv/cpu.h"
 #include "hv/irq.h"
 #include "hv/log.h"
 #include "hv/panic.h"
 #include "hv/percpu.h"
+#include "hv/smp.h"
 #include "hv/trap.h"
 #include "hv/x86.h"
 
@@ -22,8 +24,8 @@ static bool fixup(struct trap_frame *f)
 
 void trap_nmi(void)
 {
-    if (panic_in_progress())
-        panic_stop_cpu();
+    if (smp_stopping())
+        hlt_forever();
     this_cpu()->nmis++;
     irq_nmi();
 }

@@ -2,6 +2,7 @@
 #include "hv/cpu.h"
 #include "hv/domain.h"
 #include "hv/errno.h"
+#include "hv/evtchn.h"
 #include "hv/frames.h"
 #include "hv/inject.h"
 #include "hv/irq.h"
@@ -160,6 +161,16 @@ static void apic_timer_fired(struct timer *t)
     vcpu_request(container_of(t, struct vcpu, apic_timer), REQ_APIC_TIMER);
 }
 
+static void pv_timer_fired(struct timer *t)
+{
+    vcpu_request(container_of(t, struct vcpu, pv_timer), REQ_PV_TIMER);
+}
+
+static void poll_timer_fired(struct timer *t)
+{
+    vcpu_request(container_of(t, struct vcpu, poll_timer), REQ_POLL);
+}
+
 static int init_parts(struct vcpu *v)
 {
     int rc = xstate_alloc(v);
@@ -184,7 +195,10 @@ struct vcpu *vcpu_create(struct domain *d, unsigned id, int *rc)
     v->domain = d;
     v->id = id;
     v->loaded_on = VCPU_NOT_LOADED;
+    v->cr_guest_mask = d->policy->cr4_mask;
     timer_init(&v->apic_timer, apic_timer_fired);
+    timer_init(&v->pv_timer, pv_timer_fired);
+    timer_init(&v->poll_timer, poll_timer_fired);
     sched_entity_init(&v->sched, id % cpus_online, BLOCK_DOWN);
     platform_init_vlapic(v, (u8 *)v + PAGE_SIZE);
     *rc = init_parts(v);
@@ -198,6 +212,8 @@ struct vcpu *vcpu_create(struct domain *d, unsigned id, int *rc)
 void vcpu_destroy(struct vcpu *v)
 {
     timer_stop(&v->apic_timer);
+    timer_stop(&v->pv_timer);
+    timer_stop(&v->poll_timer);
     if (v->vendor)
         vendor->vcpu_fini(v);
     xstate_free(v);
@@ -250,6 +266,8 @@ int vcpu_reset(struct vcpu *v, bool init)
 static void take_init(struct vcpu *v)
 {
     vlapic_init_reset(&v->vlapic);
+    if (v->domain->reset_hook)
+        v->domain->reset_hook(v);
     ASSERT(vcpu_reset(v, true) == 0);
 }
 
@@ -267,6 +285,14 @@ static void take_sipi(struct vcpu *v)
     v->activity = ACTIVITY_RUN;
 }
 
+static void wake(struct vcpu *v)
+{
+    v->activity = ACTIVITY_RUN;
+    if (v->polling)
+        timer_stop(&v->poll_timer);
+    v->polling = false;
+}
+
 void vcpu_do_requests(struct vcpu *v)
 {
     u32 r = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
@@ -281,8 +307,10 @@ void vcpu_do_requests(struct vcpu *v)
         v->nmi_pending = true;
     if (r & REQ_APIC_TIMER)
         vlapic_timer_fire(&v->vlapic);
-    if (v->activity == ACTIVITY_HLT && inject_would_wake(v))
-        v->activity = ACTIVITY_RUN;
+    if (r & REQ_PV_TIMER)
+        evtchn_raise_virq(v, VIRQ_TIMER);
+    if (v->activity == ACTIVITY_HLT && ((r & REQ_POLL) || inject_would_wake(v)))
+        wake(v);
     if (v->activity != ACTIVITY_RUN)
         vcpu_sleep(v);
 }

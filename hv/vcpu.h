@@ -12,6 +12,7 @@
 #include "hv/vlapic.h"
 #include "hv/vm_event.h"
 #include "hv/vm_exit.h"
+#include <xen/xen.h>
 
 struct domain;
 struct vcpu_vendor; /* VMCB or VMCS and what belongs to it: the vendor's own */
@@ -27,6 +28,8 @@ enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R
 #define REQ_SIPI         (1u << 4) /* SIPI received, vector in sipi_vector */
 #define REQ_APIC_TIMER   (1u << 5) /* the vLAPIC's timer has expired */
 #define REQ_IOREQ        (1u << 6) /* a device model has answered */
+#define REQ_PV_TIMER     (1u << 7) /* VIRQ_TIMER is due */
+#define REQ_POLL         (1u << 8) /* SCHEDOP_poll has an end */
 
 /* Why a vcpu is off the run queue: sched_entity.blocked. */
 #define BLOCK_ASLEEP (1u << 0) /* HLT or waiting for SIPI: any request wakes it */
@@ -75,7 +78,14 @@ struct vcpu {
     struct vlapic vlapic;
     struct timer apic_timer;
     struct sched_entity sched;
+    struct timer pv_timer;   /* VCPUOP_set_singleshot_timer */
+    struct timer poll_timer; /* SCHEDOP_poll */
     struct replay replay;
+
+    struct vcpu_info *info; /* where the guest put it, in the direct map; NULL: in the shared page */
+    bool polling;           /* in SCHEDOP_poll */
+    u8 upcall_vector;       /* event channels by the vLAPIC; 0: by the domain's callback */
+    u16 virq_port[NR_VIRQS];
 
     u64 exits[EXIT_REASONS]; /* counters */
 };

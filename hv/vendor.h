@@ -54,6 +54,7 @@ struct vendor_caps {
 struct vendor_ops {
     const char *name; /* "VT-x", "AMD-V": for the log only */
     const struct ptab_format *p2m_format;
+    u8 hypercall[3]; /* VMCALL or VMMCALL, as it stands in a hypercall page */
 
     /* Boot CPU, once. 0 and *caps, or -ENODEV with *why: one sentence that says what is missing and what
      * the user can do about it. Tells "not this vendor" by -ENOENT. */

@@ -6,6 +6,7 @@
 static const struct vendor_ops vmx_ops = {
     .name = "VT-x",
     .p2m_format = &ptab_ept,
+    .hypercall = {0x0f, 0x01, 0xc1}, /* VMCALL */
     .probe = vmx_probe,
     .cpu_on = vmx_cpu_on,
     .cpu_off = vmx_cpu_off,

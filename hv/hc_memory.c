@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/domain.h"
+#include "hv/errno.h"
+#include "hv/grant.h"
+#include "hv/guest_mem.h"
+#include "hv/hypercall.h"
+#include "hv/shared_info.h"
+#include <xen/xen.h>
+#include <xen/memory.h>
+#include <xen/arch-x86/hvm/start_info.h>
+
+#define EXTENTS_MAX (1ull << 16)
+#define ATTR_RAM    (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB))
+
+/* PVH's memory map in the shape of an E820 (xen/memory.h). */
+static s64 memory_map(struct vcpu *v, u64 at)
+{
+    const struct domain *d = v->domain;
+    struct xen_memory_map m;
+    struct e820 {
+        u64 addr, size;
+        u32 type;
+    } __packed entry;
+    u32 n;
+
+    if (guest_read(v, &m, at, sizeof(m)))
+        return -EFAULT;
+    n = MIN(m.nr_entries, d->map_entries);
+    for (u32 i = 0; i < n; i++) {
+        entry = (struct e820){d->map[i].addr, d->map[i].size, d->map[i].type};
+        if (guest_write(v, (u64)m.buffer.p + i * sizeof(entry), &entry, sizeof(entry)))
+            return -EFAULT;
+    }
+    m.nr_entries = n;
+    return guest_write(v, at, &m, sizeof(m)) ? -EFAULT : 0;
+}
+
+/* The frame behind an index of a space that root mode keeps for the domain. */
+static mfn_t space_frame(struct domain *d, unsigned space, u64 idx)
+{
+    if (space == XENMAPSPACE_shared_info && idx == 0)
+        return shared_info_mfn(d);
+    if (space == XENMAPSPACE_grant_table)
+        return grant_table_frame(d, idx);
+    return MFN_NONE;
+}
+
+static s64 add_to_physmap(struct vcpu *v, u64 at)
+{
+    struct xen_add_to_physmap a;
+    struct domain *d;
+    mfn_t m;
+    s64 rc = 0;
+
+    if (guest_read(v, &a, at, sizeof(a)))
+        return -EFAULT;
+    d = hypercall_domain(v, a.domid, &rc);
+    if (!d)
+        return rc;
+    if (a.gpfn >> (52 - PAGE_SHIFT))
+        return -EINVAL;
+    m = space_frame(d, a.space, a.idx);
+    if (mfn_is_none(m))
+        return -EINVAL;
+    return p2m_add(d, GFN(a.gpfn), m, 1, P2M_FOREIGN, PTAB_RW | PTAB_MEMTYPE(MEMTYPE_WB));
+}
+
+static s64 remove_from_physmap(struct vcpu *v, u64 at)
+{
+    struct xen_remove_from_physmap r;
+    enum p2m_type type;
+    struct domain *d;
+    s64 rc = 0;
+    u32 attr;
+
+    if (guest_read(v, &r, at, sizeof(r)))
+        return -EFAULT;
+    d = hypercall_domain(v, r.domid, &rc);
+    if (!d)
+        return rc;
+    if (r.gpfn >> (52 - PAGE_SHIFT) || mfn_is_none(p2m_lookup(&d->p2m, GFN(r.gpfn), &type, &attr)))
+        return -ENOENT;
+    return p2m_remove(d, GFN(r.gpfn), 1);
+}
+
+/* One extent of the domain's own RAM out of, or back into, its address space. The privileged domain's RAM
+ * is identity-mapped and stays its own: what it gives up is only absent until it asks for it again. */
+static s64 move_extent(struct domain *d, u64 gfn, unsigned order, bool out)
+{
+    enum p2m_type type;
+    u32 attr;
+
+    if (gfn >> (52 - PAGE_SHIFT) || (gfn & ((1ull << order) - 1)))
+        return -EINVAL;
+    for (u64 i = 0; i < 1ull << order; i++) {
+        mfn_t m = p2m_lookup(&d->p2m, GFN(gfn + i), &type, &attr);
+
+        if (out ? mfn_is_none(m) || type != P2M_RAM : !mfn_is_none(m) || !domain_owns_ram(d, gfn + i))
+            return -EINVAL;
+    }
+    return out ? p2m_remove(d, GFN(gfn), 1ull << order)
+               : p2m_add(d, GFN(gfn), MFN(gfn), 1ull << order, P2M_RAM, ATTR_RAM);
+}
+
+/* Returns how many extents were done. */
+static s64 reservation(struct vcpu *v, u64 at, bool out)
+{
+    struct xen_memory_reservation r;
+    struct domain *d;
+    s64 rc = 0;
+
+    if (guest_read(v, &r, at, sizeof(r)))
+        return -EFAULT;
+    d = hypercall_domain(v, r.domid, &rc);
+    if (!d)
+        return rc;
+    if (!d->privileged || r.extent_order > 9)
+        return -EPERM;
+    if (r.nr_extents > EXTENTS_MAX)
+        return -E2BIG;
+    for (u64 i = 0; i < r.nr_extents; i++) {
+        xen_pfn_t gfn;
+
+        if (guest_read(v, &gfn, (u64)r.extent_start.p + i * sizeof(gfn), sizeof(gfn)) ||
+            move_extent(d, gfn, r.extent_order, out))
+            return (s64)i;
+    }
+    return (s64)r.nr_extents;
+}
+
+static s64 pages_of(struct vcpu *v, u64 at)
+{
+    struct domain *d;
+    domid_t id;
+    s64 rc = 0;
+
+    if (guest_read(v, &id, at, sizeof(id)))
+        return -EFAULT;
+    d = hypercall_domain(v, id, &rc);
+    return d ? (s64)d->ram_pages : rc;
+}
+
+s64 hc_memory_op(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
+{
+    u32 cmd = (u32)arg[0];
+
+    switch (cmd) {
+    case XENMEM_memory_map:
+        return memory_map(v, arg[1]);
+    case XENMEM_add_to_physmap:
+        return add_to_physmap(v, arg[1]);
+    case XENMEM_remove_from_physmap:
+        return remove_from_physmap(v, arg[1]);
+    case XENMEM_decrease_reservation:
+        return reservation(v, arg[1], true);
+    case XENMEM_populate_physmap:
+        return reservation(v, arg[1], false);
+    case XENMEM_current_reservation:
+    case XENMEM_maximum_reservation:
+    case XENMEM_maximum_gpfn:
+        return pages_of(v, arg[1]);
+    default:
+        return -ENOSYS;
+    }
+}

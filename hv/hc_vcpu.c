@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/domain.h"
+#include "hv/errno.h"
+#include "hv/evtchn.h"
+#include "hv/guest_mem.h"
+#include "hv/hypercall.h"
+#include "hv/shared_info.h"
+#include "hv/string.h"
+#include "hv/timer.h"
+#include <xen/xen.h>
+#include <xen/vcpu.h>
+
+static s64 register_info(struct vcpu *v, u64 at)
+{
+    struct vcpu_register_vcpu_info r;
+
+    if (guest_read(v, &r, at, sizeof(r)))
+        return -EFAULT;
+    if (r.offset >= PAGE_SIZE || r.mfn >> (52 - PAGE_SHIFT))
+        return -EINVAL;
+    return vcpu_info_register(v, GPA((r.mfn << PAGE_SHIFT) + r.offset));
+}
+
+/* Where time went, as the scheduler knows it. */
+static void runstate(struct vcpu *v, struct vcpu_runstate_info *info)
+{
+    u64 now = time_ns();
+
+    memset(info, 0, sizeof(*info));
+    info->state = v->sched.running ? RUNSTATE_running
+                  : v->sched.blocked ? RUNSTATE_blocked
+                                     : RUNSTATE_runnable;
+    info->state_entry_time = v->sched.started;
+    info->time[RUNSTATE_running] = v->sched.runtime + (v->sched.running ? now - v->sched.started : 0);
+    info->time[RUNSTATE_blocked] = now - info->time[RUNSTATE_running];
+}
+
+/* xen/vcpu.h: written once, now and at each later switch; the area is kept as the guest's address. */
+static s64 register_runstate(struct vcpu *v, u64 at)
+{
+    struct vcpu_register_runstate_memory_area area;
+    struct vcpu_runstate_info info;
+
+    if (guest_read(v, &area, at, sizeof(area)))
+        return -EFAULT;
+    runstate(v, &info);
+    return guest_write(v, (u64)area.addr.h.p, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static s64 get_runstate(struct vcpu *caller, struct vcpu *v, u64 at)
+{
+    struct vcpu_runstate_info info;
+
+    runstate(v, &info);
+    return guest_write(caller, at, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static s64 set_timer(struct vcpu *v, u64 at)
+{
+    struct vcpu_set_singleshot_timer t;
+
+    if (guest_read(v, &t, at, sizeof(t)))
+        return -EFAULT;
+    if ((t.flags & VCPU_SSHOTTMR_future) && t.timeout_abs_ns < time_ns())
+        return -ETIME;
+    timer_set(&v->pv_timer, t.timeout_abs_ns);
+    return 0;
+}
+
+static s64 stop_timer(struct vcpu *v)
+{
+    timer_stop(&v->pv_timer);
+    return 0;
+}
+
+/* Xen's own periodic timer was never an HVM guest's: stopping it is all a stock kernel asks. */
+s64 hc_vcpu_op(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
+{
+    u32 id = (u32)arg[1];
+    u64 at = arg[2];
+    bool self = id == v->id;
+
+    if (id >= v->domain->vcpus)
+        return -ENOENT;
+    switch ((u32)arg[0]) {
+    case VCPUOP_register_vcpu_info:
+        return self ? register_info(v, at) : -EINVAL;
+    case VCPUOP_register_runstate_memory_area:
+        return self ? register_runstate(v, at) : -EINVAL;
+    case VCPUOP_get_runstate_info:
+        return get_runstate(v, v->domain->vcpu[id], at);
+    case VCPUOP_set_singleshot_timer:
+        return self ? set_timer(v, at) : -EINVAL;
+    case VCPUOP_stop_singleshot_timer:
+        return self ? stop_timer(v) : -EINVAL;
+    case VCPUOP_stop_periodic_timer:
+        return 0;
+    case VCPUOP_is_up:
+        return !(v->domain->vcpu[id]->activity == ACTIVITY_WAIT_SIPI);
+    default:
+        return -ENOSYS;
+    }
+}

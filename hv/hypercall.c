@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/domain.h"
+#include "hv/errno.h"
+#include "hv/guest_mem.h"
+#include "hv/hypercall.h"
+#include "hv/log.h"
+#include "hv/string.h"
+#include "hv/vcpu.h"
+#include "hv/vendor.h"
+#include "hv/x86.h"
+#include <xen/xen.h>
+
+#define STUB_SIZE     32 /* of an entry in the hypercall page */
+#define MULTICALL_MAX 1024
+
+struct hypercall_entry {
+    hypercall_fn *fn;
+    bool privileged; /* the privileged domain's only */
+};
+
+static hypercall_fn hc_multicall;
+
+static const struct hypercall_entry table[] = {
+    [__HYPERVISOR_platform_op] = {hc_platform_op, true},
+    [__HYPERVISOR_memory_op] = {hc_memory_op, false},
+    [__HYPERVISOR_multicall] = {hc_multicall, false},
+    [__HYPERVISOR_xen_version] = {hc_xen_version, false},
+    [__HYPERVISOR_console_io] = {hc_console_io, true},
+    [__HYPERVISOR_grant_table_op] = {hc_grant_table_op, false},
+    [__HYPERVISOR_vm_assist] = {hc_vm_assist, false},
+    [__HYPERVISOR_vcpu_op] = {hc_vcpu_op, false},
+    [__HYPERVISOR_sched_op] = {hc_sched_op, false},
+    [__HYPERVISOR_event_channel_op] = {hc_event_channel_op, false},
+    [__HYPERVISOR_physdev_op] = {hc_physdev_op, true},
+    [__HYPERVISOR_hvm_op] = {hc_hvm_op, false},
+};
+
+/* Said once for each number: a stock kernel probes, and that is no news the second time. */
+static void log_unknown(struct vcpu *v, u64 op)
+{
+    static u64 said;
+    u64 bit = op < 64 ? 1ull << op : 1ull << 63;
+
+    if (__atomic_fetch_or(&said, bit, __ATOMIC_RELAXED) & bit)
+        return;
+    log_info("d%uv%u: hypercall %llu is not implemented", v->domain->id, v->id, (unsigned long long)op);
+}
+
+static s64 call(struct vcpu *v, u64 op, const u64 arg[HYPERCALL_ARGS])
+{
+    const struct hypercall_entry *e = op < ARRAY_SIZE(table) ? &table[op] : NULL;
+
+    if (!e || !e->fn) {
+        log_unknown(v, op);
+        return -ENOSYS;
+    }
+    if (e->privileged && !v->domain->privileged)
+        return -EPERM;
+    return e->fn(v, arg);
+}
+
+/* struct multicall_entry, one after the other; each gets its own result. */
+static s64 hc_multicall(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
+{
+    u64 at = arg[0];
+    u32 count = (u32)arg[1];
+
+    if (count > MULTICALL_MAX)
+        return -E2BIG;
+    for (u32 i = 0; i < count; i++, at += sizeof(struct multicall_entry)) {
+        struct multicall_entry e;
+
+        if (guest_read(v, &e, at, sizeof(e)))
+            return -EFAULT;
+        e.result = (xen_ulong_t)(e.op == __HYPERVISOR_multicall ? -EINVAL : call(v, e.op, e.args));
+        if ((s64)e.result == HYPERCALL_AGAIN)
+            e.result = (xen_ulong_t)-EINVAL;
+        if (guest_write(v, at + offsetof(struct multicall_entry, result), &e.result, sizeof(e.result)))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+static bool is_64bit(const struct cpu_state *s)
+{
+    return (s->efer & EFER_LMA) && (s->seg[SEG_CS].attr & SEG_L);
+}
+
+/* xen/arch-x86/xen-x86_64.h and xen-x86_32.h name the registers. */
+static void get_args(const struct vcpu *v, bool wide, u64 arg[HYPERCALL_ARGS])
+{
+    static const u8 regs64[HYPERCALL_ARGS] = {RDI, RSI, RDX, R10, R8, R9};
+    static const u8 regs32[HYPERCALL_ARGS] = {RBX, RCX, RDX, RSI, RDI, RBP};
+
+    for (unsigned i = 0; i < HYPERCALL_ARGS; i++)
+        arg[i] = wide ? v->gpr[regs64[i]] : (u32)v->gpr[regs32[i]];
+}
+
+/* exit_hypercall() has moved RIP behind the instruction. */
+static void dispatch(struct vcpu *v)
+{
+    struct cpu_state s;
+    u64 arg[HYPERCALL_ARGS];
+    u64 start = v->rip - sizeof(vendor->hypercall);
+    bool wide;
+    s64 rc;
+
+    vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
+    if (SEG_DPL(s.seg[SEG_SS].attr) != 0) {
+        v->gpr[RAX] = (u64)-EPERM;
+        return;
+    }
+    wide = is_64bit(&s);
+    get_args(v, wide, arg);
+    rc = call(v, wide ? v->gpr[RAX] : (u32)v->gpr[RAX], arg);
+    if (rc == HYPERCALL_AGAIN)
+        v->rip = start;
+    else
+        v->gpr[RAX] = wide ? (u64)rc : (u32)rc;
+}
+
+/* "mov eax, number; vmcall or vmmcall; ret", every STUB_SIZE bytes. */
+static void fill_page(u8 *page)
+{
+    memset(page, 0xcc, PAGE_SIZE);
+    for (u32 i = 0; i < PAGE_SIZE / STUB_SIZE; i++) {
+        u8 *stub = page + (u64)i * STUB_SIZE;
+
+        stub[0] = 0xb8;
+        memcpy(stub + 1, &i, sizeof(i));
+        memcpy(stub + 5, vendor->hypercall, sizeof(vendor->hypercall));
+        stub[8] = 0xc3;
+    }
+}
+
+/* The low twelve bits choose the page; there is one (CPUID 40000002h EAX). */
+static int write_page(struct vcpu *v, u64 value)
+{
+    void *page = p2m_ram(&v->domain->p2m, GPA(value & PAGE_MASK), true);
+
+    if ((value & (PAGE_SIZE - 1)) || !page)
+        return -EINVAL;
+    fill_page(page);
+    return 0;
+}
+
+void hypercall_init(struct domain *d)
+{
+    d->hypercall = dispatch;
+    d->hypercall_page = write_page;
+}
+
+struct domain *hypercall_domain(struct vcpu *v, u16 domid, s64 *rc)
+{
+    struct domain *d;
+
+    if (domid == DOMID_SELF || domid == v->domain->id)
+        return v->domain;
+    if (!v->domain->privileged) {
+        *rc = -EPERM;
+        return NULL;
+    }
+    d = domain_find(domid);
+    if (!d)
+        *rc = -ESRCH;
+    return d;
+}

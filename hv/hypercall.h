@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Hypercalls: from number to handler by one table, privilege checked in one place, arguments copied in
+ * once. The numbers, structures and errnos are those of Xen's public headers.
+ */
+#ifndef HV_HYPERCALL_H
+#define HV_HYPERCALL_H
+
+#include "hv/compiler.h"
+#include "hv/types.h"
+
+struct vcpu;
+struct domain;
+
+#define HYPERCALL_ARGS 6
+
+/* v: the caller, on its CPU. Returns what the guest finds in RAX. */
+typedef s64 hypercall_fn(struct vcpu *v, const u64 arg[HYPERCALL_ARGS]);
+
+/* Gives d hypercalls: instruction and page. */
+void hypercall_init(struct domain *d);
+
+/* The handler asks for the whole hypercall to be issued again later: RIP stays at the instruction. */
+#define HYPERCALL_AGAIN ((s64)-0x7fffffff)
+
+hypercall_fn hc_memory_op, hc_xen_version, hc_console_io, hc_vcpu_op, hc_sched_op, hc_event_channel_op,
+    hc_hvm_op, hc_physdev_op, hc_platform_op, hc_vm_assist, hc_grant_table_op;
+
+/* d by the number in a hypercall, DOMID_SELF included; a domain other than the caller's only for the
+ * privileged one. NULL and *rc: -ESRCH, -EPERM. */
+struct domain *hypercall_domain(struct vcpu *v, u16 domid, s64 *rc);
+
+#endif

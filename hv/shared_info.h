@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a domain and root mode share: the shared info page, and each vcpu's vcpu_info with event flags and
+ * time. Both lie in memory the guest writes as it likes: read with care, never believed.
+ */
+#ifndef HV_SHARED_INFO_H
+#define HV_SHARED_INFO_H
+
+#include "hv/compiler.h"
+#include "hv/types.h"
+#include <xen/xen.h>
+
+struct domain;
+struct vcpu;
+
+/* The page, zeroed, from the pool. -ENOMEM. Then shared_info_free(). */
+int __must_check shared_info_alloc(struct domain *d);
+void shared_info_free(struct domain *d);
+mfn_t shared_info_mfn(const struct domain *d);
+
+/* Where v's vcpu_info is: in the shared page, or where the guest has put it; NULL if it has neither. */
+struct vcpu_info *vcpu_info(const struct vcpu *v);
+/* VCPUOP_register_vcpu_info: at gpa, which stays in its page. -EINVAL: done already, or no room in the page;
+ * -EFAULT: no RAM. v's CPU or v not running. */
+int __must_check vcpu_info_register(struct vcpu *v, gpa_t gpa);
+
+/* Writes v's time (TSC now, and its rate). */
+void vcpu_info_update_time(struct vcpu *v);
+
+/* The wall clock at time_ns() zero. */
+void shared_info_set_wallclock(struct domain *d, u64 seconds, u32 nanoseconds);
+
+#endif
