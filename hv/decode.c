@@ -166,12 +166,12 @@ static const struct opcode map_0f[256] = {
     /* clang-format on */
 };
 
+/* From GRP1 on. */
 static const struct opcode groups[][8] = {
     /* clang-format off */
-    [GRP1 - GRP1] = {{OP_ADD, 0, L}, {OP_OR, 0, L}, {OP_ADC, 0, L}, {OP_SBB, 0, L},
-                     {OP_AND, 0, L}, {OP_SUB, 0, L}, {OP_XOR, 0, L}, {OP_CMP, 0, 0}},
-    [GRP1A - GRP1] = {{OP_POP, 0, D64}, {UNKNOWN, 0, 0}, {UNKNOWN, 0, 0}, {UNKNOWN, 0, 0},
-                      {UNKNOWN, 0, 0}, {UNKNOWN, 0, 0}, {UNKNOWN, 0, 0}, {UNKNOWN, 0, 0}}, /* XOP */
+    [0] = {{OP_ADD, 0, L}, {OP_OR, 0, L}, {OP_ADC, 0, L}, {OP_SBB, 0, L},
+           {OP_AND, 0, L}, {OP_SUB, 0, L}, {OP_XOR, 0, L}, {OP_CMP, 0, 0}},
+    [GRP1A - GRP1] = {[0] = {OP_POP, 0, D64}, [1 ... 7] = {UNKNOWN, 0, 0}}, /* XOP */
     [GRP2 - GRP1] = {{OP_ROL, 0, 0}, {OP_ROR, 0, 0}, {OP_RCL, 0, 0}, {OP_RCR, 0, 0},
                      {OP_SHL, 0, 0}, {OP_SHR, 0, 0}, {OP_SAL, 0, 0}, {OP_SAR, 0, 0}},
     [GRP3 - GRP1] = {{OP_TEST, IMM, IZ}, {OP_TEST, IMM, IZ}, {OP_NOT, 0, L}, {OP_NEG, 0, L},

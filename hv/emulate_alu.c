@@ -84,6 +84,16 @@ static u64 binary(u8 op, u64 a, u64 b, unsigned size, u64 *f)
     return logic(a & b, size, f); /* AND, TEST */
 }
 
+/* The second half of most: the destination, then the flags. */
+static int finish(struct emu *e, const struct insn *i, u64 old, u64 result, u64 f)
+{
+    int err = dst_update(e, i, old, result);
+
+    if (!err)
+        e->rflags = f;
+    return err;
+}
+
 int emulate_binary(struct emu *e, const struct insn *i)
 {
     bool reads_only = i->op == OP_CMP || i->op == OP_TEST;
@@ -96,10 +106,9 @@ int emulate_binary(struct emu *e, const struct insn *i)
         return err;
     r = binary(i->op, a, b, i->op_size, &f);
     if (!reads_only)
-        err = dst_update(e, i, a, r);
-    if (!err)
-        e->rflags = f;
-    return err;
+        return finish(e, i, a, r, f);
+    e->rflags = f;
+    return 0;
 }
 
 int emulate_not(struct emu *e, const struct insn *i)
@@ -129,10 +138,7 @@ int emulate_unary(struct emu *e, const struct insn *i)
     if (err)
         return err;
     r = unary(i->op, v, i->op_size, &f);
-    err = dst_update(e, i, v, r);
-    if (!err)
-        e->rflags = f;
-    return err;
+    return finish(e, i, v, r, f);
 }
 
 /* n < width < 128 */
@@ -227,10 +233,7 @@ int emulate_shift(struct emu *e, const struct insn *i)
     if (err || !n)
         return err ?: dst_update(e, i, v, v);
     r = shift(i->op, v, n, i->op_size, &f);
-    err = dst_update(e, i, v, r);
-    if (!err)
-        e->rflags = f;
-    return err;
+    return finish(e, i, v, r, f);
 }
 
 /* SHLD and SHRD: a window of one operand's width slides over both. n >= 1 */
@@ -256,10 +259,7 @@ int emulate_double_shift(struct emu *e, const struct insn *i)
     if (err || !n)
         return err ?: dst_update(e, i, v, v);
     r = double_shift(i->op, v, src, n, i->op_size, &f);
-    err = dst_update(e, i, v, r);
-    if (!err)
-        e->rflags = f;
-    return err;
+    return finish(e, i, v, r, f);
 }
 
 /* A bit number in a register reaches beyond a memory operand, both ways: move the operand there. */
@@ -275,7 +275,7 @@ static struct insn bit_operand(const struct insn *i, u64 bit)
 
 int emulate_bit(struct emu *e, const struct insn *i)
 {
-    u64 v, bit, mask, r;
+    u64 v, bit, mask, r, f;
     struct insn at;
     int err = operand_read(e, i, i->src, i->op_size, &bit);
 
@@ -285,12 +285,12 @@ int emulate_bit(struct emu *e, const struct insn *i)
         err = i->op == OP_BT ? operand_read(e, &at, i->dst, i->op_size, &v) : dst_read(e, &at, &v);
     if (err)
         return err;
+    f = flag(e->rflags, RFLAGS_CF, v & mask);
     r = i->op == OP_BTS ? v | mask : i->op == OP_BTR ? v & ~mask : v ^ mask;
     if (i->op != OP_BT)
-        err = dst_update(e, &at, v, r);
-    if (!err)
-        e->rflags = flag(e->rflags, RFLAGS_CF, v & mask);
-    return err;
+        return finish(e, &at, v, r, f);
+    e->rflags = f;
+    return 0;
 }
 
 /* Of 0 there is no first bit: ZF is set, the destination stays. */

@@ -70,7 +70,7 @@ insn_handler emulate_setcc, emulate_nop, emulate_mov_from_sreg, emulate_push, em
 insn_handler emulate_branch, emulate_vector_move, emulate_string, emulate_in, emulate_out;
 insn_handler emulate_clts, emulate_lmsw, emulate_smsw;
 
-/* For CMPS and SCAS: the flags of a - b. */
-u64 compare_flags(u64 rflags, u64 a, u64 b, unsigned size);
+/* For CMPS and SCAS: the flags f as a - b leaves them. */
+u64 compare_flags(u64 f, u64 a, u64 b, unsigned size);
 
 #endif

@@ -152,7 +152,7 @@ int emulate_clts(struct emu *e, const struct insn *i)
 /* Loads PE, MP, EM and TS; PE can be set, not cleared. */
 int emulate_lmsw(struct emu *e, const struct insn *i)
 {
-    u64 v;
+    u64 v = 0;
     int err = e->cpl ? emu_exception_error(e, TRAP_GP, 0) : operand_read(e, i, i->dst, 2, &v);
 
     if (!err)

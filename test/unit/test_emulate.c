@@ -131,6 +131,43 @@ static void test_page_crossing(void **state)
     assert_int_equal(memory64(MACHINE_MEMORY - 8), 0);
 }
 
+/* #AC takes CPL 3, CR0.AM and RFLAGS.AC together. */
+static void test_alignment(void **state)
+{
+    (void)state;
+    m.gpr[rBX] = BASE + 1;
+    for (unsigned on = 0; on < 8; on++) {
+        int err;
+
+        m.e.rip = MACHINE_CODE;
+        m.e.cpl = on & 1 ? 3 : 0;
+        m.e.cr0 = on & 2 ? CR0_PE | CR0_AM : CR0_PE;
+        m.e.rflags = on & 4 ? RFLAGS_RESERVED | RFLAGS_AC : RFLAGS_RESERVED;
+        err = MACHINE_RUN(&m, 0x8b, 0x03);
+        if (on == 7)
+            assert_fault(err, TRAP_AC, 0);
+        else
+            assert_int_equal(err, 0);
+    }
+}
+
+/* A CMPXCHG that finds something else writes that back: devices see the write. */
+static void test_cmpxchg_writes(void **state)
+{
+    (void)state;
+    m.gpr[rBX] = BASE;
+    m.memory[0] = 5;
+    m.gpr[rCX] = 9;
+    assert_int_equal(MACHINE_RUN(&m, 0x0f, 0xb0, 0x0b), 0); /* cmpxchg [rbx], cl */
+    assert_int_equal(m.logged, 2);
+    assert_int_equal(m.log[1].kind, ACC_WRITE);
+    assert_int_equal(m.memory[0], 5);
+    assert_int_equal(m.gpr[rAX], 5);
+    assert_int_equal(MACHINE_RUN(&m, 0xf0, 0x0f, 0xb0, 0x0b), 0);
+    assert_int_equal(m.log[1].kind, ACC_CMPXCHG);
+    assert_int_equal(m.memory[0], 9);
+}
+
 static void test_port(void **state)
 {
     (void)state;
@@ -536,6 +573,8 @@ int main(void)
         TEST(test_real_mode),
         TEST(test_page_crossing),
         TEST(test_port),
+        TEST(test_alignment),
+        TEST(test_cmpxchg_writes),
         TEST(test_msw),
         TEST(test_divide_error),
         TEST(test_vector_permission),

@@ -324,8 +324,8 @@ static u8 choose_reg(const struct trial *t)
 
 static void put_memory16(struct trial *t, u8 reg)
 {
-    static const s8 base[8] = {rBX, rBX, rBP, rBP, rSI, rDI, rBP, rBX};
-    static const s8 index[8] = {rSI, rDI, rSI, rDI, -1, -1, -1, -1};
+    static const int base[8] = {rBX, rBX, rBP, rBP, rSI, rDI, rBP, rBX};
+    static const int index[8] = {rSI, rDI, rSI, rDI, -1, -1, -1, -1};
     u8 mod = random_below(3), rm = random_below(8);
 
     put(t, mod << 6 | reg << 3 | rm);
@@ -794,7 +794,7 @@ static bool same_registers(const struct machine *m, const struct trial *t, u64 f
     }
     ok = same("rflags", m->e.rflags & flags_mask, n->rflags & flags_mask) && ok;
     for (int k = 0; k < 16; k++)
-        if (memcmp(m->ymm[k], n->ymm[k], n->avx ? 32 : 16)) {
+        if (memcmp(m->ymm[k], n->ymm[k], n->avx ? 32 : 16) != 0) {
             print_error("vector register %d differs\n", k);
             ok = false;
         }
