@@ -250,6 +250,23 @@ static void test_refused(void **state)
     check_all(refused, ARRAY_SIZE(refused));
 }
 
+/* Every opcode that 64-bit mode took away (SDM 2D appendix A, superscript i64) is one elsewhere. */
+static void test_not_in_64_bit_mode(void **state)
+{
+    static const u8 gone[] = {0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37,
+                              0x3f, 0x60, 0x61, 0x82, 0x9a, 0xce, 0xd4, 0xd5, 0xd6, 0xea};
+    u8 bytes[16] = {0};
+    struct insn i;
+
+    (void)state;
+    for (unsigned n = 0; n < sizeof(gone); n++) {
+        bytes[0] = gone[n];
+        assert_int_equal(decode(&i, bytes, sizeof(bytes), MODE_64), -EINVAL);
+        assert_int_equal(decode(&i, bytes, sizeof(bytes), MODE_32), 0);
+        assert_int_equal(decode(&i, bytes, sizeof(bytes), MODE_16), 0);
+    }
+}
+
 #define DECODE(i, mode, ...) \
     decode_tight((i), (const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}), (mode))
 
@@ -412,15 +429,11 @@ static void test_any_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exits),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_addresses_64),
-        cmocka_unit_test(test_addresses_16),
-        cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_control_registers),
-        cmocka_unit_test(test_immediates),
-        cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_exits),        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_not_in_64_bit_mode),
+        cmocka_unit_test(test_addresses_64), cmocka_unit_test(test_addresses_16),
+        cmocka_unit_test(test_prefixes),     cmocka_unit_test(test_control_registers),
+        cmocka_unit_test(test_immediates),   cmocka_unit_test(test_any_bytes),
     };
 
     random_init();

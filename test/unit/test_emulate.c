@@ -529,6 +529,19 @@ static void test_fetch_page_end(void **state)
     assert_int_equal(m.e.fault.cr2, MACHINE_CODE + PAGE_SIZE);
 }
 
+/* Without the callback, what the CPU has recorded must do. */
+static void test_fetch_nothing(void **state)
+{
+    struct emu_ops none = *m.e.ops;
+    struct insn i;
+
+    (void)state;
+    none.fetch = NULL;
+    m.e.ops = &none;
+    assert_int_equal(emu_fetch(&m.e, &i, (const u8[]){0xf4}, 1), 0);
+    assert_int_equal(emu_fetch(&m.e, &i, (const u8[]){0x0f}, 1), -ENOSYS);
+}
+
 static void test_fetch_limit(void **state)
 {
     struct insn i;
@@ -594,6 +607,7 @@ int main(void)
         TEST(test_fetch),
         TEST(test_fetch_page_end),
         TEST(test_fetch_limit),
+        TEST(test_fetch_nothing),
         TEST(test_linear_and_mode),
     };
 
