@@ -3,8 +3,8 @@
 #
 # machine CPUS DISK NET [bare]: the machine as the privileged domain sees it: so many CPUs, each really
 # used; the disk (sda, nvme0n1, vda); the driver of the network card (e1000e, virtio_net; none: no card);
-# and, unless "bare", what Linux shows of the hypervisor. A line DISK NAME BYTES SHA256 gives the checksum
-# of the disk's first 4 MiB for the outer machine to compare.
+# and, unless "bare", what Linux shows of the hypervisor. A line DISK NAME BYTES SHA256 for every disk
+# (their order is not always the same) gives the checksum of its first 4 MiB for the outer machine.
 
 . "${0%/*}/lib.sh"
 cpus=$1 disk=$2 net=$3 kind=$4
@@ -35,9 +35,14 @@ test_disk()
         not_ok disk "there is no /dev/$disk, only: $(ls /sys/block | tr '\n' ' ')"
         return
     fi
-    sum=$(dd if="/dev/$disk" bs=1M count=4 2>/dev/null | sha256sum | cut -d' ' -f1)
-    echo "DISK $disk $(blockdev --getsize64 "/dev/$disk") $sum"
-    is disk-readable 64 ${#sum}
+    for path in /sys/block/*/device; do
+        name=${path%/device}
+        name=${name##*/}
+        case $name in sr*) continue ;; esac
+        sum=$(dd if="/dev/$name" bs=1M count=4 2>/dev/null | sha256sum | cut -d' ' -f1)
+        echo "DISK $name $(blockdev --getsize64 "/dev/$name") $sum"
+        is "$name-readable" 64 ${#sum}
+    done
 }
 
 test_net()

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What the dom0 system tests share: the image, the disk to boot from, a file server, and the judging of
+# a run's serial line. Source it after lib.sh.
+
+DOM0=$HELIUM_BUILD/dom0
+TESTS=/opt/helium/tests
+case $VENDOR in
+    svm) BOOT_PATH=${DOM0_PATH:-svm-uefi} ;;
+    vmx) BOOT_PATH=${DOM0_PATH:-vmx-grub} ;;
+esac
+
+# The image, made again only if something it is made of is newer.
+make_dom0()
+{
+    if [ -n "$(find "$HELIUM_ROOT/scripts/mkdom0" "$HELIUM_ROOT/scripts/dom0" "$HELIUM_ROOT/test/dom0" \
+        -newer "$DOM0/manifest" -print -quit 2>&1)" ]; then
+        "$HELIUM_ROOT/scripts/mkdom0" -o "$DOM0" || { not_ok image "mkdom0 could not make it"; exit 1; }
+    fi
+}
+
+# dom0_disk NAME "HYPERVISOR WORDS" "DOM0 WORDS": a bootable disk with hypervisor and dom0; prints where.
+dom0_disk()
+{
+    local console=hvc0
+    make_disk "$1" <<END
+hypervisor = $HELIUM_BUILD/helium.elf
+efi = $HELIUM_BUILD/helium.efi
+cmdline = $2
+kernel = $DOM0/vmlinux console=$console $3
+ramdisk = $DOM0/initrd.img
+END
+}
+
+# start_server: serves $LOGS/served on loopback; sets PORT, SUM (of /file) and SERVER (to be killed).
+start_server()
+{
+    mkdir -p "$LOGS/served"
+    head -c 10000000 /dev/urandom >"$LOGS/served/file"
+    SUM=$(sha256sum "$LOGS/served/file" | cut -d' ' -f1)
+    rm -f "$LOGS/port"
+    python3 -u - "$LOGS/served" >"$LOGS/port" 2>"$LOGS/server.log" <<'END' &
+import functools, http.server, sys
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+print(server.server_port)
+server.serve_forever()
+END
+    SERVER=$!
+    trap 'kill $SERVER' EXIT
+    until [ -s "$LOGS/port" ]; do sleep 0.1; done
+    PORT=$(cat "$LOGS/port")
+}
+
+# exits LOG: "STATUS PROGRAM" for each program that ended.
+exits()
+{
+    tr -d '\r' <"$1" | sed -n 's/.*HELIUM-DOM0 EXIT \([0-9]*\) \([^ ,]*\).*/\1 \2/p'
+}
+
+# judge_run WHAT LOG PROGRAM...: every program ended, and well. Its own bad lines are printed first.
+judge_run()
+{
+    local what=$1 log=$2 program status
+    shift 2
+    grep -a '^.*not ok: ' "$log" | sed 's/.*not ok: /    not ok: /'
+    for program in "$@"; do
+        status=$(exits "$log" | awk -v p="$program" '$2 ~ "/" p "$" { print $1; exit }')
+        case $status in
+            0) ok "$what-$program" ;;
+            '') not_ok "$what-$program" "did not come to its end; the last line: $(tail -n 1 "$log" | cut -c1-150)" ;;
+            *) not_ok "$what-$program" "ended with status $status" ;;
+        esac
+    done
+}
+
+# prompt_ticks LOG: the counter's value at the prompt.
+prompt_ticks()
+{
+    tr -d '\r' <"$1" | sed -n 's/.*HELIUM-DOM0 PROMPT tsc=\([0-9]*\).*/\1/p' | head -n 1
+}
