@@ -26,7 +26,7 @@ enum { CONTROL_PIN, CONTROL_PROC, CONTROL_PROC2, CONTROL_EXIT, CONTROL_ENTRY, CO
 
 static const struct control controls[CONTROLS] = {
     [CONTROL_PIN] = {MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS, &vmx_config.pin,
-                     0, 0},
+                     PIN_TIMER, 0},
     [CONTROL_PROC] = {MSR_IA32_VMX_PROCBASED_CTLS, MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
                       &vmx_config.proc, 0,
                       PROC_CR3_LOAD | PROC_CR3_STORE | PROC_INVLPG | PROC_RDTSC},
@@ -153,6 +153,7 @@ static const char *compute_config(void)
         return OLD("VMCS in write-back memory");
     vmx_config.revision = VMX_BASIC_REVISION(basic);
     vmx_config.ins_outs_info = basic & VMX_BASIC_INS_OUTS;
+    vmx_config.timer_shift = VMX_MISC_TIMER_SHIFT(rdmsr(MSR_IA32_VMX_MISC));
     vmx_config.tsc_aux = cpuid(0x80000001).edx & CPUID_EXT1_EDX_RDTSCP;
     vmx_config.cr0_fixed0 = rdmsr(MSR_IA32_VMX_CR0_FIXED0);
     vmx_config.cr4_fixed0 = rdmsr(MSR_IA32_VMX_CR4_FIXED0);

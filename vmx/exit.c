@@ -98,6 +98,12 @@ static void external_interrupt(struct vcpu *v)
     v->exit.intr = (struct exit_intr){.acked = true, .vector = (u8)vmread(EXIT_INTR_INFO)};
 }
 
+/* See LONGEST_RUN_MS: an interrupt may be waiting at the LAPIC. */
+static void preemption_timer(struct vcpu *v)
+{
+    v->exit.intr.acked = false;
+}
+
 /* INIT reached this CPU in non-root mode, where it is an exit and nothing else. Nobody of ours
  * sends it. */
 static void init_signal(struct vcpu *v)
@@ -267,6 +273,7 @@ static const struct decoder {
     [REASON_EPT_MISCONFIG] = {EXIT_UNKNOWN, READ_VECTORING, ept_misconfig},
     [REASON_INVEPT] = {EXIT_VIRT_INSN, READ_LEN, NULL},
     [REASON_RDTSCP] = {EXIT_RDTSC, READ_LEN, rdtscp},
+    [REASON_PREEMPTION_TIMER] = {EXIT_INTR, 0, preemption_timer},
     [REASON_INVVPID] = {EXIT_VIRT_INSN, READ_LEN, NULL},
     [REASON_WBINVD] = {EXIT_WBINVD, READ_LEN, NULL},
     [REASON_XSETBV] = {EXIT_XSETBV, READ_LEN, NULL},

@@ -96,7 +96,8 @@
     VMCS_SEGMENTS(X, RIGHTS, 0x4814)  \
     X(GUEST_INTERRUPTIBILITY, 0x4824) \
     X(GUEST_ACTIVITY, 0x4826)         \
-    X(GUEST_SYSENTER_CS, 0x482a)
+    X(GUEST_SYSENTER_CS, 0x482a)      \
+    X(PREEMPTION_TIMER, 0x482e)
 #define VMCS_HOST_32(X) X(HOST_SYSENTER_CS, 0x4c00)
 
 /* B.4: natural width */
@@ -158,6 +159,7 @@ enum vmcs_field {
 #define PIN_INTR         BIT(0)
 #define PIN_NMI          BIT(3)
 #define PIN_VIRTUAL_NMIS BIT(5)
+#define PIN_TIMER        BIT(6)
 
 /* Processor-based controls (25.6.2) */
 #define PROC_INTR_WINDOW   BIT(2)
@@ -235,6 +237,9 @@ enum vmcs_field {
 #define VMX_BASIC_INS_OUTS    BIT(54)
 #define VMX_BASIC_TRUE        BIT(55)
 
+/* IA32_VMX_MISC (A.6): the timer counts down when this bit of the TSC changes. */
+#define VMX_MISC_TIMER_SHIFT(m) ((unsigned)(m)&0x1f)
+
 /* IA32_VMX_EPT_VPID_CAP (A.10) */
 #define EPT_CAP_WALK_4        BIT(6)
 #define EPT_CAP_WB            BIT(14)
@@ -293,6 +298,7 @@ enum vmx_reason {
     REASON_EPT_MISCONFIG = 49,
     REASON_INVEPT = 50,
     REASON_RDTSCP = 51,
+    REASON_PREEMPTION_TIMER = 52,
     REASON_INVVPID = 53,
     REASON_WBINVD = 54,
     REASON_XSETBV = 55,

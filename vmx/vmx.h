@@ -18,6 +18,7 @@ struct vmx_config {
     u32 pin, proc, proc2, exit, entry;
     u64 cr0_fixed0, cr4_fixed0, cr4_fixed1;
     u64 ept_vpid;       /* IA32_VMX_EPT_VPID_CAP */
+    u8 timer_shift;     /* the preemption timer counts TSC >> this */
     bool ins_outs_info; /* exits on INS and OUTS tell segment and address size */
     bool tsc_aux;       /* the MSR exists */
 };
