@@ -28,3 +28,21 @@ void cpu_features_enable(void)
     write_cr4(read_cr4() | CR4_PGE | CR4_MCE | cr4_protections());
     wrmsr(MSR_IA32_PAT, PAT_RESET);
 }
+
+/* What -fstack-protector-strong puts on stacks and compares. */
+u64 __stack_chk_guard;
+
+static u64 random(void)
+{
+    u64 r = 0;
+
+    if (cpuid(1).ecx & CPUID_1_ECX_RDRAND)
+        __asm__ volatile("rdrand %0" : "+r"(r)::"cc");
+    return r ^ rdtsc() * 0x9e3779b97f4a7c15ull;
+}
+
+/* The lowest byte is 0, so that no string function copies past it. */
+void stack_guard_init(void)
+{
+    __stack_chk_guard = random() << 8;
+}

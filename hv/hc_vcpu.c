@@ -10,11 +10,14 @@
 #include <xen/xen.h>
 #include <xen/vcpu.h>
 
-static s64 register_info(struct vcpu *v, u64 at)
+/* Another vcpu's only while it is not up: Linux prepares them so. */
+static s64 register_info(struct vcpu *caller, struct vcpu *v, u64 at)
 {
     struct vcpu_register_vcpu_info r;
 
-    if (guest_read(v, &r, at, sizeof(r)))
+    if (v != caller && v->activity != ACTIVITY_WAIT_SIPI)
+        return -EINVAL;
+    if (guest_read(caller, &r, at, sizeof(r)))
         return -EFAULT;
     if (r.offset >= PAGE_SIZE || r.mfn >> (52 - PAGE_SHIFT))
         return -EINVAL;
@@ -36,15 +39,15 @@ static void runstate(struct vcpu *v, struct vcpu_runstate_info *info)
 }
 
 /* xen/vcpu.h: written once, now and at each later switch; the area is kept as the guest's address. */
-static s64 register_runstate(struct vcpu *v, u64 at)
+static s64 register_runstate(struct vcpu *caller, struct vcpu *v, u64 at)
 {
     struct vcpu_register_runstate_memory_area area;
     struct vcpu_runstate_info info;
 
-    if (guest_read(v, &area, at, sizeof(area)))
+    if (guest_read(caller, &area, at, sizeof(area)))
         return -EFAULT;
     runstate(v, &info);
-    return guest_write(v, (u64)area.addr.h.p, &info, sizeof(info)) ? -EFAULT : 0;
+    return guest_write(caller, (u64)area.addr.h.p, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
 static s64 get_runstate(struct vcpu *caller, struct vcpu *v, u64 at)
@@ -84,9 +87,9 @@ s64 hc_vcpu_op(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
         return -ENOENT;
     switch ((u32)arg[0]) {
     case VCPUOP_register_vcpu_info:
-        return self ? register_info(v, at) : -EINVAL;
+        return register_info(v, v->domain->vcpu[id], at);
     case VCPUOP_register_runstate_memory_area:
-        return self ? register_runstate(v, at) : -EINVAL;
+        return register_runstate(v, v->domain->vcpu[id], at);
     case VCPUOP_get_runstate_info:
         return get_runstate(v, v->domain->vcpu[id], at);
     case VCPUOP_set_singleshot_timer:

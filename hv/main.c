@@ -87,14 +87,6 @@ static const void *acpi_map(void *ctx, u64 phys, size_t len)
     return vmem_map_device(HPA(phys), len);
 }
 
-static void start_cpus(const struct boot_info *bi)
-{
-    this_cpu()->apic_id = lapic_id();
-    if (desc_alloc_stacks(this_cpu()))
-        panic("no memory for interrupt stacks");
-    smp_start(&acpi, bi, run_cpu);
-}
-
 /* Firmware's timer still ticks at the 8259s: their interrupts end here, before LINT0 is masked. */
 static void mask_8259s(void)
 {
@@ -106,21 +98,14 @@ static void start_this_cpu(void)
 {
     mask_8259s();
     lapic_cpu_init();
+    this_cpu()->apic_id = lapic_id();
     xstate_init();
     xstate_cpu_init();
 }
 
-void hv_main(const struct boot_info *bi)
+/* On the boot CPU's own stack, which has a guard page. */
+static void __noreturn start(const struct boot_info *bi)
 {
-    smp_init_boot_cpu();
-    desc_init_idt();
-    desc_load(percpu[0]); /* this_cpu() works from here on */
-    cmdline_init(bi->cmdline);
-    start_console();
-    log_info("Helium, loaded by %s at %llx", bi->loader, (unsigned long long)bi->image_base);
-
-    cpu_features_enable();
-    start_memory(bi);
     if (acpi_init(&acpi, bi->rsdp, acpi_map, NULL))
         log_warn("no sound ACPI tables: one CPU is used");
     if (lapic_init())
@@ -131,10 +116,38 @@ void hv_main(const struct boot_info *bi)
         hlt_forever();
     if (vendor->cpu_on())
         panic("the boot CPU cannot enter root mode's operation");
-    start_cpus(bi);
+    smp_start(&acpi, bi, run_cpu);
     vmem_assert_wx();
     first_domain_start(bi, &acpi);
     cmdline_report_unknown();
     run_cpu();
     panic("the boot CPU came back");
+}
+
+static void __noreturn continue_on_own_stack(const struct boot_info *bi)
+{
+    struct percpu *c = this_cpu();
+
+    c->stack = vmem_alloc_stack();
+    if (!c->stack || desc_alloc_stacks(c))
+        panic("no memory for the boot CPU's stacks");
+    __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; push %%rbp; jmp *%1" ::"r"(c->stack), "r"(start),
+                     "D"(bi)
+                     : "memory");
+    __builtin_unreachable();
+}
+
+void hv_main(const struct boot_info *bi)
+{
+    stack_guard_init();
+    smp_init_boot_cpu();
+    desc_init_idt();
+    desc_load(percpu[0]); /* this_cpu() works from here on */
+    cmdline_init(bi->cmdline);
+    start_console();
+    log_info("Helium, loaded by %s at %llx", bi->loader, (unsigned long long)bi->image_base);
+
+    cpu_features_enable();
+    start_memory(bi);
+    continue_on_own_stack(bi);
 }

@@ -36,10 +36,9 @@ static void backtrace(u64 frame)
     for (unsigned i = 0; i < BACKTRACE_DEPTH; i++) {
         const u64 *f = (const u64 *)frame;
 
-        if (frame % 8 || frame < IMAGE_BASE - (IMAGE_BASE - STACKS_BASE) ||
-            ALIGN_DOWN(frame + 8, STACK_SLOT) != slot)
+        if (frame % 8 || frame < STACKS_BASE || ALIGN_DOWN(frame + 8, STACK_SLOT) != slot)
             return;
-        print_address(f[1]);
+        print_address(f[1] - 1); /* the call, not what follows it */
         if (f[0] <= frame)
             return;
         frame = f[0];
@@ -115,11 +114,8 @@ void panic_trap(const struct trap_frame *f)
     hlt_forever();
 }
 
-/* -fstack-protector-strong: the canary, drawn anew at boot, and what a broken one leads to. */
-u64 __stack_chk_guard = 0x595e9fbd94fda766ull;
-
-void __stack_chk_fail(void);
-void __stack_chk_fail(void)
+void __noreturn __stack_chk_fail(void);
+void __noreturn __stack_chk_fail(void)
 {
     panic("stack smashed");
 }
