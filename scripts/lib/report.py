@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 TAIL_LINES = 40
+TAIL_WIDTH = 300
 
 
 class Report:
@@ -53,4 +54,4 @@ def show_end(log):
     lines = text.splitlines()
     print(f"     | the end of {log} ({len(lines)} lines):")
     for line in lines[-TAIL_LINES:]:
-        print("     | " + "".join(c if c.isprintable() else "." for c in line))
+        print("     | " + "".join(c if c.isprintable() else "." for c in line[:TAIL_WIDTH]))
