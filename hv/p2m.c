@@ -3,6 +3,7 @@
 #include "hv/errno.h"
 #include "hv/frames.h"
 #include "hv/p2m.h"
+#include "hv/panic.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
 #include "hv/vmem.h"
@@ -77,6 +78,76 @@ int p2m_remove(struct domain *d, gfn_t gfn, u64 count)
     flush(d);
     spin_unlock(&d->p2m.lock);
     return rc;
+}
+
+/* Never part of a large leaf, so that taking it out takes no memory. Lock held. */
+static int map_single(struct ptab *pt, gfn_t gfn, mfn_t mfn, u32 attr)
+{
+    u8 max_leaf = pt->max_leaf;
+    int rc;
+
+    pt->max_leaf = PTAB_4K;
+    rc = ptab_map(pt, gfn_gpa(gfn).v, mfn_hpa(mfn), PAGE_SIZE, attr);
+    pt->max_leaf = max_leaf;
+    return rc;
+}
+
+int p2m_enter(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type, u32 attr)
+{
+    enum p2m_type there;
+    u32 old;
+    int rc = -EBUSY;
+
+    spin_lock(&d->p2m.lock);
+    if (mfn_is_none(p2m_lookup(&d->p2m, gfn, &there, &old)) || there == P2M_MMIO) {
+        rc = map_single(&d->p2m.pt, gfn, mfn, attr | PTAB_TYPE(type));
+        flush(d);
+    }
+    spin_unlock(&d->p2m.lock);
+    return rc;
+}
+
+void p2m_withdraw(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type)
+{
+    enum p2m_type there = P2M_NONE;
+    u32 attr;
+
+    spin_lock(&d->p2m.lock);
+    if (p2m_lookup(&d->p2m, gfn, &there, &attr).v == mfn.v && there == type)
+        ASSERT(ptab_unmap(&d->p2m.pt, gfn_gpa(gfn).v, PAGE_SIZE) == 0);
+    spin_unlock(&d->p2m.lock);
+}
+
+void p2m_flush(struct domain *d)
+{
+    spin_lock(&d->p2m.lock);
+    flush(d);
+    spin_unlock(&d->p2m.lock);
+}
+
+int p2m_hold_frame(const struct domain *d, mfn_t mfn)
+{
+    if (d->privileged)
+        return 0;
+    return frame_get(mfn, d->id) ? -EINVAL : 0;
+}
+
+int p2m_hold(struct domain *d, gfn_t gfn, bool write, mfn_t *mfn)
+{
+    enum p2m_type type;
+    u32 attr;
+
+    *mfn = p2m_lookup(&d->p2m, gfn, &type, &attr);
+    if (mfn_is_none(*mfn) || (type != P2M_RAM && type != P2M_RAM_RO) || (write && !(attr & PTAB_W)))
+        return -EINVAL;
+    return p2m_hold_frame(d, *mfn);
+}
+
+/* A frame without an owner and without references is the privileged domain's. */
+void p2m_let_go(mfn_t mfn)
+{
+    if (frame_refs(mfn))
+        frame_put(mfn);
 }
 
 mfn_t p2m_lookup(const struct p2m *p, gfn_t gfn, enum p2m_type *type, u32 *attr)

@@ -45,6 +45,24 @@ int __must_check p2m_add(struct domain *d, gfn_t gfn, mfn_t mfn, u64 count, enum
                          u32 attr);
 int __must_check p2m_remove(struct domain *d, gfn_t gfn, u64 count);
 
+/* One frame, at a gfn where there is nothing or a device: -EBUSY elsewhere, -ENOMEM, -EINVAL beyond the
+ * format's reach. Takes the lock. */
+int __must_check p2m_enter(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type, u32 attr);
+/* Takes out what is at gfn if it is this frame, entered by p2m_enter() with this type. TLBs may remember it until
+ * p2m_flush(). Takes the lock. */
+void p2m_withdraw(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type);
+void p2m_flush(struct domain *d);
+
+/*
+ * Holding on to a domain's RAM, for as long as another one has it mapped: the frame at gfn (for a write: if
+ * d itself may write to it), or one that was found there before. -EINVAL if it is not d's RAM (any more),
+ * -ENOMEM. The privileged domain's RAM stays its own for good and is not counted, which saves a page of
+ * references for every 2 MiB. Any CPU.
+ */
+int __must_check p2m_hold(struct domain *d, gfn_t gfn, bool write, mfn_t *mfn);
+int __must_check p2m_hold_frame(const struct domain *d, mfn_t mfn);
+void p2m_let_go(mfn_t mfn);
+
 /* What is at gfn; MFN_NONE when nothing is. Any CPU, no lock. */
 mfn_t p2m_lookup(const struct p2m *p, gfn_t gfn, enum p2m_type *type, u32 *attr);
 
