@@ -141,18 +141,19 @@ static void begin_step(struct vcpu *v)
     intercept_step(vv, true);
 }
 
-/* A #DB under the step. Without a reason of the guest's own it is the window. */
+/* A #DB under the step. Without a reason of the guest's own it is the window. (Bochs 3.0 exits
+ * before it updates DR6: no reason at all is the step's, too.) */
 static void settle_debug_trap(struct vcpu *v)
 {
     struct vcpu_vendor *vv = v->vendor;
-    u64 dr6 = vmcb_dr6(vv->vmcb);
+    u64 dr6 = vmcb_dr6(vv->vmcb), hit = dr6 & ~vv->step_dr6 & DR6_EVENTS;
 
-    if (vv->step_tf || !(dr6 & DR6_BS))
+    if (vv->step_tf || (hit && !(dr6 & DR6_BS)))
         return;
     dr6 = (dr6 & ~DR6_BS) | (vv->step_dr6 & DR6_BS);
     vmcb_set_dr6(vv->vmcb, dr6);
     v->exit.exc.info = dr6 & DR6_EVENTS;
-    if (!(dr6 & ~vv->step_dr6 & DR6_EVENTS))
+    if (!(hit & ~DR6_BS))
         v->exit.reason = EXIT_NMI_WINDOW;
 }
 
