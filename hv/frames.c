@@ -308,7 +308,6 @@ void frames_free(mfn_t m, unsigned order)
 
     spin_lock(&lock);
     ASSERT(order <= FRAMES_MAX_ORDER && known(m.v, 1ull << order));
-    ASSERT(m.v % (1ull << order) == 0);
     r = record_of(m.v);
     ASSERT(r->state == USED && r->order == order);
     give(m.v, order);
@@ -387,6 +386,17 @@ static unsigned largest(const struct frames_range *range, unsigned count)
     return best;
 }
 
+/* The table's own frames are nobody's to own. */
+static int keep_table(u64 m, u64 pages)
+{
+    for (; pages; pages--, m++) {
+        if (need_detail(m))
+            return -ENOMEM;
+        *record_of(m) = part_record();
+    }
+    return 0;
+}
+
 int frames_init(const struct frames_range *range, unsigned count, u64 ram_end, uintptr_t direct)
 {
     unsigned host = largest(range, count);
@@ -411,7 +421,7 @@ int frames_init(const struct frames_range *range, unsigned count, u64 ram_end, u
         for (unsigned i = 0; i < count; i++)
             add(first_frame(range[i].base),
                 i == host ? table : end_frame(range[i].base, range[i].size), what);
-    return 0;
+    return keep_table(table, pages);
 }
 
 void frames_stats(struct frames_stats *s)

@@ -97,6 +97,9 @@ static void check_lists(void)
                 assert_int_equal(m % (1ull << order), 0);
                 assert_int_equal(zone_of(m), z);
                 assert_true(r->state == FREE && r->order == order);
+                for (u64 i = 1; i<1ull << order; i += order> FRAMES_2M ? REGION - i % REGION : 1)
+                    assert_int_equal(record_of(m + i)->state,
+                                     i < REGION && order >= FRAMES_2M ? FREE : PART);
                 blocks++;
             }
         assert_int_equal(blocks, s.blocks[order]);
@@ -454,6 +457,65 @@ static void test_wrong_frees(void **state)
     assert_true(mfn_is_none(frames_alloc(FRAMES_MAX_ORDER + 1, 0)));
 }
 
+/* Joined blocks leave no trace of their parts that a second free could take for real. */
+static void test_double_free_after_join(void **state)
+{
+    static mfn_t m[64]; /* static: longjmp */
+
+    (void)state;
+    for (unsigned i = 0; i < 64; i++)
+        m[i] = frames_alloc(0, 0);
+    for (unsigned i = 0; i < 64; i++)
+        frames_free(m[i], 0);
+    for (unsigned i = 0; i < 64; i++)
+        ASSERT_PANICS(frames_free(m[i], 0));
+}
+
+/* What lies behind the table is no buddy, whatever it looks like. */
+static void test_last_region(void **state)
+{
+    struct frames_range range;
+
+    (void)state;
+    make_ram(0, 3 * REGION);
+    range = span(0, 2 * REGION);
+    start_pool(&range, 1);
+    regions[3].all = free_record(FRAMES_2M);
+    frames_add(2 * REGION * PAGE_SIZE, REGION * PAGE_SIZE);
+    check_lists();
+    assert_int_equal(heads[LOW][FRAMES_2M], 2 * REGION);
+}
+
+/* A range that starts and ends inside regions has its own frames, not its neighbours'. */
+static void test_odd_own(void **state)
+{
+    u64 first = SMALL_FIRST + 6 * MIB + 100, count = REGION + 300;
+
+    (void)state;
+    assert_int_equal(frame_own(MFN(first), count, 4), 0);
+    assert_int_equal(frame_owner(MFN(first - 1)), FRAME_NOBODY);
+    assert_int_equal(frame_owner(MFN(first)), 4);
+    assert_int_equal(frame_owner(MFN(first + count - 1)), 4);
+    assert_int_equal(frame_owner(MFN(first + count)), FRAME_NOBODY);
+    assert_int_equal(frame_release(MFN(first + 5), REGION, 4), 0);
+    assert_int_equal(frame_owner(MFN(first + 4)), 4);
+    assert_int_equal(frame_owner(MFN(first + 5 + REGION)), 4);
+    /* The table of regions, at the end of the largest range, is in nobody's reach. */
+    assert_int_equal(frame_own(MFN(SMALL_FIRST + 60 * MIB - 1), 1, 4), -EINVAL);
+}
+
+static void test_many_references(void **state)
+{
+    mfn_t m = frames_alloc(0, 0);
+
+    (void)state;
+    assert_int_equal(frame_own(m, 1, 4), 0);
+    record_of(m.v)->refs = MAX_REFS - 1;
+    assert_int_equal(frame_get(m, 4), 0);
+    assert_int_equal(frame_get(m, 4), -EBUSY);
+    assert_int_equal(frame_refs(m), MAX_REFS);
+}
+
 /* Somebody scribbles over a free frame: found when the list is next used, not followed. */
 static void test_scribbled_list(void **state)
 {
@@ -565,6 +627,7 @@ static void test_large(void **state)
     assert_int_equal(s.total, 0x9e + 4 * GIB - MIB - 10 - region_count * 8 / PAGE_SIZE);
     assert_int_equal(s.blocks[FRAMES_1G], 2); /* 1 to 2 GiB, 4 to 5 GiB */
     assert_in_range(region_count * 8 + s.details * PAGE_SIZE, 1, 64 << 10);
+    assert_in_range((u8 *)regions - ram, range[1].base, range[1].base + range[1].size);
     check_lists();
 
     a = frames_alloc(FRAMES_1G, FRAMES_LOW);
@@ -679,6 +742,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_all_comes_back, start_small, drop_ram),
         cmocka_unit_test_setup_teardown(test_exhaustion, start_small, drop_ram),
         cmocka_unit_test_setup_teardown(test_wrong_frees, start_small, drop_ram),
+        cmocka_unit_test_setup_teardown(test_double_free_after_join, start_small, drop_ram),
+        cmocka_unit_test_setup_teardown(test_odd_own, start_small, drop_ram),
+        cmocka_unit_test_setup_teardown(test_many_references, start_small, drop_ram),
         cmocka_unit_test_setup_teardown(test_scribbled_list, start_small, drop_ram),
         cmocka_unit_test_setup_teardown(test_released_but_mapped, start_small, drop_ram),
         cmocka_unit_test_setup_teardown(test_words_and_details, start_small, drop_ram),
@@ -686,6 +752,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_concurrent, start_small, drop_ram),
         cmocka_unit_test_teardown(test_large, drop_ram),
         cmocka_unit_test_teardown(test_tiny, drop_ram),
+        cmocka_unit_test_teardown(test_last_region, drop_ram),
         cmocka_unit_test_teardown(test_odd_ranges, drop_ram),
     };
 
