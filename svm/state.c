@@ -3,6 +3,7 @@
 #include "hv/cpu.h"
 #include "hv/errno.h"
 #include "hv/msr.h"
+#include "hv/string.h"
 #include "svm/svm.h"
 
 static const u8 vmcb_index[SEG_COUNT] = {
@@ -26,13 +27,18 @@ static void set_seg(struct vmcb *b, const struct cpu_state *s, unsigned i)
 }
 
 /* The CPU keeps the privilege level apart, and SS.DPL need not agree with it (APM 2 15.5.1). */
-static void get_cs_ss(const struct vmcb *b, struct cpu_state *s)
+static void show_cpl(const struct vmcb *b, struct cpu_state *s)
 {
     u16 *attr = &s->seg[SEG_SS].attr;
 
+    *attr = (u16)((*attr & ~(3u << 5)) | (u32)vmcb_cpl(b) << 5);
+}
+
+static void get_cs_ss(const struct vmcb *b, struct cpu_state *s)
+{
     get_seg(b, s, SEG_CS);
     get_seg(b, s, SEG_SS);
-    *attr = (u16)((*attr & ~(3u << 5)) | (u32)vmcb_cpl(b) << 5);
+    show_cpl(b, s);
 }
 
 static void set_cs_ss(struct vmcb *b, const struct cpu_state *s)
@@ -42,11 +48,18 @@ static void set_cs_ss(struct vmcb *b, const struct cpu_state *s)
     vmcb_set_cpl(b, SEG_DPL(s->seg[SEG_SS].attr));
 }
 
+/* The six that instructions name are in both in the same order and form. */
+_Static_assert(sizeof(struct segment) == sizeof(struct vmcb_seg) &&
+                   offsetof(struct segment, base) == offsetof(struct vmcb_seg, base) &&
+                   (int)SEG_GS == (int)VMCB_GS,
+               "get_segs() copies them as they are");
+
 static void get_segs(const struct vmcb *b, struct cpu_state *s)
 {
-    for (unsigned i = 0; i < SEG_COUNT; i++)
-        get_seg(b, s, i);
-    get_cs_ss(b, s);
+    memcpy(&s->seg[SEG_ES], vmcb_seg(b, VMCB_ES), 6 * sizeof(struct segment));
+    get_seg(b, s, SEG_LDTR);
+    get_seg(b, s, SEG_TR);
+    show_cpl(b, s);
 }
 
 static void set_segs(struct vmcb *b, const struct cpu_state *s)
