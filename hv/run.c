@@ -8,6 +8,7 @@
 #include "hv/exit.h"
 #include "hv/inject.h"
 #include "hv/percpu.h"
+#include "hv/quiesce.h"
 #include "hv/run.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
@@ -53,9 +54,11 @@ static void run_vcpu(struct percpu *c, struct vcpu *v)
     for (;;) {
         /* A request that comes after this store finds in_guest set and sends an IPI; one that came
          * before it is seen below. */
+        quiesce_outside();
         (void)__atomic_exchange_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
         if (unlikely(v->requests | c->work | v->sched.blocked)) {
             v->in_guest = false;
+            quiesce_inside();
             if (do_work(c))
                 return;
             vcpu_do_requests(v);
@@ -66,6 +69,7 @@ static void run_vcpu(struct percpu *c, struct vcpu *v)
         inject_prepare(v);
         vendor->run(v);
         v->in_guest = false;
+        quiesce_inside();
         exit_handle(v);
     }
 }
@@ -73,8 +77,11 @@ static void run_vcpu(struct percpu *c, struct vcpu *v)
 /* STI's shadow covers HLT, so an interrupt that came after the look at work still ends it. */
 static void idle(struct percpu *c)
 {
+    quiesce_outside();
+    mfence();
     if (!READ_ONCE(c->work))
         hlt_interruptible();
+    quiesce_inside();
 }
 
 void run_cpu(void)

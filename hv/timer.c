@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/cpu.h"
 #include "hv/lapic.h"
 #include "hv/percpu.h"
 #include "hv/timer.h"
@@ -60,12 +61,14 @@ void timer_stop(struct timer *t)
 {
     struct timer_queue *q = &percpu[t->cpu]->timers;
 
-    if (!READ_ONCE(t->armed))
-        return;
-    spin_lock(&q->lock);
-    if (t->armed)
-        unlink(q, t);
-    spin_unlock(&q->lock);
+    if (READ_ONCE(t->armed)) {
+        spin_lock(&q->lock);
+        if (t->armed)
+            unlink(q, t);
+        spin_unlock(&q->lock);
+    }
+    while (q != &this_cpu()->timers && __atomic_load_n(&q->firing, __ATOMIC_ACQUIRE) == t)
+        cpu_pause();
 }
 
 void timer_set(struct timer *t, u64 expires)
@@ -100,8 +103,10 @@ void timer_run(void)
     spin_lock(&q->lock);
     q->programmed = NEVER; /* what was programmed has fired */
     while ((t = take_expired(q, time_ns()))) {
+        q->firing = t;
         spin_unlock(&q->lock);
         t->fn(t);
+        __atomic_store_n(&q->firing, NULL, __ATOMIC_RELEASE);
         spin_lock(&q->lock);
     }
     program(q, q->head ? q->head->expires : NEVER);

@@ -23,6 +23,7 @@ struct timer {
 struct timer_queue {
     spinlock_t lock;
     struct timer *head; /* sorted by expiry */
+    struct timer *firing;
     u64 programmed;     /* what the LAPIC timer is set for; ~0: off */
 };
 
@@ -47,7 +48,8 @@ void timer_queue_init(struct timer_queue *q);
 void timer_init(struct timer *t, void (*fn)(struct timer *));
 /* Sets or moves t to fire at expires, on the calling CPU. */
 void timer_set(struct timer *t, u64 expires);
-/* t does not fire after this returns, unless its callback runs on another CPU right now. */
+/* t does not fire after this returns, and its callback does not run on another CPU any more. No lock held
+ * that the callback takes. */
 void timer_stop(struct timer *t);
 /* Runs what has expired on this CPU and programs the hardware for the next. */
 void timer_run(void);
