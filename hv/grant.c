@@ -365,6 +365,17 @@ static s16 enter(struct domain *d, const struct map *m)
     }
 }
 
+/* The granter is looked up anew: whoever has waited for a flush may find him gone, or his id given to
+ * another domain. Then there is nobody to tell. */
+static void end_map(struct domain *d, const struct map *m)
+{
+    struct domain *g = granter(d, m->domid);
+
+    if (g && g->grant->serial == m->granter)
+        use_end(g, m->ref, m->write);
+    p2m_let_go(m->frame);
+}
+
 /* Uses the entry, and enters the frame where the mapper wants it. */
 static s16 make_map(struct domain *d, struct domain *g, struct map *m)
 {
@@ -373,10 +384,8 @@ static s16 make_map(struct domain *d, struct domain *g, struct map *m)
     if (status)
         return status;
     status = enter(d, m);
-    if (status) {
-        use_end(g, m->ref, m->write);
-        p2m_let_go(m->frame);
-    }
+    if (status)
+        end_map(d, m);
     return status;
 }
 
@@ -416,15 +425,10 @@ void grant_map(struct domain *d, struct gnttab_map_grant_ref *op, u32 count)
 
 /* ---- Unmap ---- */
 
-/* What is left to do once no TLB knows the frame. A granter that is gone, or whose id is another
- * domain's by now, is told nothing. */
+/* What is left to do once no TLB knows the frame. */
 static void unmap_end(struct domain *d, u32 handle, const struct map *m)
 {
-    struct domain *g = granter(d, m->domid);
-
-    if (g && g->grant->serial == m->granter)
-        use_end(g, m->ref, m->write);
-    p2m_let_go(m->frame);
+    end_map(d, m);
     map_drop(d->grant, handle);
 }
 

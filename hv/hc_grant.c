@@ -10,8 +10,6 @@
 #include "hv/guest_mem.h"
 #include "hv/hypercall.h"
 #include "hv/vcpu.h"
-#include "hv/vendor.h"
-#include "hv/x86.h"
 
 #define SLICE    64u
 #define MAX_HERE 1024u /* within a multicall, which cannot be advanced */
@@ -77,35 +75,20 @@ static const struct {
     [GNTTABOP_swap_grant_ref] = {sizeof(struct gnttab_swap_grant_ref), do_swap},
 };
 
-/* Is the instruction at RIP, issued again, this very hypercall? Not in a multicall. */
-static bool can_resume(const struct vcpu *v)
-{
-    return (u32)v->gpr[RAX] == __HYPERVISOR_grant_table_op;
-}
-
-/* xen/arch-x86/xen-x86_64.h and xen-x86_32.h: the second and third argument. */
-static s64 resume(struct vcpu *v, u64 at, u32 count)
-{
-    struct cpu_state s;
-    bool wide;
-
-    vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
-    wide = (s.efer & EFER_LMA) && (s.seg[SEG_CS].attr & SEG_L);
-    v->gpr[wide ? RSI : RCX] = at;
-    v->gpr[RDX] = count;
-    return HYPERCALL_AGAIN;
-}
-
 static s64 run_batch(struct vcpu *v, u32 cmd, u64 at, u32 count)
 {
     u32 size = batches[cmd].size;
+    bool resumable = hypercall_resumable(v, __HYPERVISOR_grant_table_op);
     union batch b;
 
-    if (count > MAX_HERE && !can_resume(v))
+    if (count > MAX_HERE && !resumable)
         return -E2BIG;
     for (u32 done = 0, n; done < count; done += n, at += n * size) {
-        if (done >= SLICE && can_resume(v))
-            return resume(v, at, count - done);
+        if (done >= SLICE && resumable) {
+            hypercall_set_arg(v, 1, at);
+            hypercall_set_arg(v, 2, count - done);
+            return HYPERCALL_AGAIN;
+        }
         n = MIN(count - done, (u32)GRANT_BATCH);
         if (guest_read(v, &b, at, n * size))
             return -EFAULT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/domain.h"
 #include "hv/errno.h"
+#include "hv/foreign.h"
 #include "hv/grant.h"
 #include "hv/guest_mem.h"
 #include "hv/hypercall.h"
@@ -10,6 +11,8 @@
 #include <xen/arch-x86/hvm/start_info.h>
 
 #define EXTENTS_MAX (1ull << 16)
+#define OP_BITS     6 /* of arg[0]; above them: elements done */
+#define OP_MASK     ((1u << OP_BITS) - 1)
 #define ATTR_RAM    (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB))
 
 /* PVH's memory map in the shape of an E820 (xen/memory.h). */
@@ -45,6 +48,19 @@ static mfn_t space_frame(struct domain *d, unsigned space, u64 idx)
     return MFN_NONE;
 }
 
+/* A page of grant entries is in one place of the domain's: it leaves the one before. */
+static s64 move_grant_frame(struct domain *d, u32 idx, mfn_t m, gfn_t to)
+{
+    gfn_t was = grant_table_gfn(d, idx);
+    enum p2m_type type;
+    u32 attr;
+
+    grant_table_placed(d, idx, to);
+    if (was.v == to.v || p2m_lookup(&d->p2m, was, &type, &attr).v != m.v || type != P2M_SHARED)
+        return 0;
+    return p2m_remove(d, was, 1);
+}
+
 static s64 add_to_physmap(struct vcpu *v, u64 at)
 {
     struct xen_add_to_physmap a;
@@ -62,7 +78,10 @@ static s64 add_to_physmap(struct vcpu *v, u64 at)
     m = space_frame(d, a.space, a.idx);
     if (mfn_is_none(m))
         return -EINVAL;
-    return p2m_add(d, GFN(a.gpfn), m, 1, P2M_FOREIGN, PTAB_RW | PTAB_MEMTYPE(MEMTYPE_WB));
+    rc = p2m_add(d, GFN(a.gpfn), m, 1, P2M_SHARED, PTAB_RW | PTAB_MEMTYPE(MEMTYPE_WB));
+    if (rc == 0 && a.space == XENMAPSPACE_grant_table)
+        rc = move_grant_frame(d, (u32)a.idx, m, GFN(a.gpfn));
+    return rc;
 }
 
 static s64 remove_from_physmap(struct vcpu *v, u64 at)
@@ -140,11 +159,24 @@ static s64 pages_of(struct vcpu *v, u64 at)
     return d ? (s64)d->ram_pages : rc;
 }
 
+/* An operation on many elements that takes long is issued again with how many are done above its number. */
+static s64 by_elements(struct vcpu *v, s64 (*fn)(struct vcpu *v, u64 arg, u64 *start), const u64 *arg)
+{
+    u64 start = (u32)arg[0] >> OP_BITS;
+    s64 rc = fn(v, arg[1], &start);
+
+    if (rc == HYPERCALL_AGAIN)
+        hypercall_set_arg(v, 0, start << OP_BITS | (arg[0] & OP_MASK));
+    return rc;
+}
+
 s64 hc_memory_op(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
 {
-    u32 cmd = (u32)arg[0];
-
-    switch (cmd) {
+    switch ((u32)arg[0] & OP_MASK) {
+    case XENMEM_add_to_physmap_batch:
+        return by_elements(v, foreign_batch, arg);
+    case XENMEM_acquire_resource:
+        return by_elements(v, foreign_acquire, arg);
     case XENMEM_memory_map:
         return memory_map(v, arg[1]);
     case XENMEM_add_to_physmap:

@@ -86,14 +86,27 @@ static bool is_64bit(const struct cpu_state *s)
     return (s->efer & EFER_LMA) && (s->seg[SEG_CS].attr & SEG_L);
 }
 
-/* xen/arch-x86/xen-x86_64.h and xen-x86_32.h name the registers. */
+/* The arguments' registers (xen/arch-x86/xen-x86_64.h and xen-x86_32.h). */
+static const u8 regs64[HYPERCALL_ARGS] = {RDI, RSI, RDX, R10, R8, R9};
+static const u8 regs32[HYPERCALL_ARGS] = {RBX, RCX, RDX, RSI, RDI, RBP};
+
 static void get_args(const struct vcpu *v, bool wide, u64 arg[HYPERCALL_ARGS])
 {
-    static const u8 regs64[HYPERCALL_ARGS] = {RDI, RSI, RDX, R10, R8, R9};
-    static const u8 regs32[HYPERCALL_ARGS] = {RBX, RCX, RDX, RSI, RDI, RBP};
-
     for (unsigned i = 0; i < HYPERCALL_ARGS; i++)
         arg[i] = wide ? v->gpr[regs64[i]] : (u32)v->gpr[regs32[i]];
+}
+
+bool hypercall_resumable(const struct vcpu *v, u32 op)
+{
+    return (u32)v->gpr[RAX] == op;
+}
+
+void hypercall_set_arg(struct vcpu *v, unsigned i, u64 value)
+{
+    struct cpu_state s;
+
+    vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
+    v->gpr[is_64bit(&s) ? regs64[i] : regs32[i]] = value;
 }
 
 /* exit_hypercall() has moved RIP behind the instruction. */

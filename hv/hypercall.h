@@ -23,6 +23,11 @@ void hypercall_init(struct domain *d);
 /* The handler asks for the whole hypercall to be issued again later: RIP stays at the instruction. */
 #define HYPERCALL_AGAIN ((s64)-0x7fffffff)
 
+/* Is the instruction at RIP, issued again, hypercall op? Not in a multicall: what has begun there ends there. */
+bool hypercall_resumable(const struct vcpu *v, u32 op);
+/* Argument i of a hypercall that is to be issued again tells how far it has come. */
+void hypercall_set_arg(struct vcpu *v, unsigned i, u64 value);
+
 hypercall_fn hc_memory_op, hc_xen_version, hc_console_io, hc_vcpu_op, hc_sched_op, hc_event_channel_op,
     hc_hvm_op, hc_physdev_op, hc_platform_op, hc_vm_assist, hc_grant_table_op;
 

@@ -3,10 +3,13 @@
 #include "hv/errno.h"
 #include "hv/frames.h"
 #include "hv/p2m.h"
+#include "hv/quiesce.h"
 #include "hv/panic.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
 #include "hv/vmem.h"
+
+#define FOREIGN_BATCH 16 /* taken out with one flush */
 
 static mfn_t table_alloc(void *ctx)
 {
@@ -39,33 +42,94 @@ int p2m_init(struct domain *d)
     return ptab_init(&d->p2m.pt, vendor->p2m_format, &p2m_table_mem, max_leaf());
 }
 
-void p2m_destroy(struct domain *d)
+/*
+ * The end of a change; drops the lock. What was there before is forgotten when this returns: every vcpu
+ * drops what its TLB knows before its next entry, and every CPU has been outside root mode, where a lookup
+ * may have found it. Tables that were unlinked are freed unless another change came in between: then they
+ * wait for that one's end.
+ */
+static void finish(struct domain *d)
 {
-    if (d->p2m.pt.mem)
-        ptab_destroy(&d->p2m.pt);
-}
+    struct p2m *p = &d->p2m;
+    u64 change = ++p->changes;
+    bool stale = p->pt.stale;
 
-/* Every vcpu drops what it has cached before its next entry; those that run leave the guest for it. The
- * tables that were unlinked are freed when all have. */
-static void flush(struct domain *d)
-{
-    if (!d->p2m.pt.stale)
+    spin_unlock(&p->lock);
+    if (!stale)
         return;
     for (unsigned i = 0; i < d->vcpus; i++)
         vcpu_request(d->vcpu[i], REQ_FLUSH_NESTED);
     for (unsigned i = 0; i < d->vcpus; i++)
         vcpu_wait_left(d->vcpu[i]);
-    ptab_flushed(&d->p2m.pt);
+    quiesce_wait();
+    spin_lock(&p->lock);
+    if (p->changes == change)
+        ptab_flushed(&p->pt);
+    spin_unlock(&p->lock);
+}
+
+/* Up to FOREIGN_BATCH foreign frames that stand in a row, the first ones in the range: how many, from *at on,
+ * and which. Lock held. */
+static unsigned find_foreign(const struct p2m *p, u64 *at, u64 end, mfn_t run[FOREIGN_BATCH])
+{
+    unsigned n = 0;
+
+    while (p->foreign && *at + n < end && n < FOREIGN_BATCH) {
+        struct ptab_leaf leaf;
+        u64 span;
+
+        if (ptab_lookup(&p->pt, (*at + n) << PAGE_SHIFT, &leaf) == 0 && ptab_type(leaf.attr) == P2M_FOREIGN) {
+            run[n++] = hpa_mfn(leaf.pa);
+            continue;
+        }
+        if (n)
+            break;
+        span = 1ull << (leaf.shift - PAGE_SHIFT);
+        *at = ALIGN_DOWN(*at, span) + span;
+    }
+    return n;
+}
+
+/* Takes the lock with no foreign frame left in the range. The references are dropped once nobody can know
+ * the frames any more, which takes letting go of the lock: then all is looked at again. */
+static void lock_and_evict(struct domain *d, gfn_t gfn, u64 count)
+{
+    struct p2m *p = &d->p2m;
+    mfn_t run[FOREIGN_BATCH];
+
+    for (;;) {
+        u64 at = gfn.v;
+        unsigned n;
+
+        spin_lock(&p->lock);
+        n = find_foreign(p, &at, gfn.v + count, run);
+        if (n == 0)
+            return;
+        /* Leaves of 4 KiB, so this needs no memory. */
+        ASSERT(ptab_unmap(&p->pt, at << PAGE_SHIFT, (u64)n << PAGE_SHIFT) == 0);
+        p->foreign -= n;
+        finish(d);
+        for (unsigned i = 0; i < n; i++)
+            p2m_let_go(run[i]);
+    }
+}
+
+void p2m_destroy(struct domain *d)
+{
+    if (!d->p2m.pt.mem)
+        return;
+    lock_and_evict(d, GFN(0), 1ull << (9 * d->p2m.pt.fmt->levels));
+    spin_unlock(&d->p2m.lock);
+    ptab_destroy(&d->p2m.pt);
 }
 
 int p2m_add(struct domain *d, gfn_t gfn, mfn_t mfn, u64 count, enum p2m_type type, u32 attr)
 {
     int rc;
 
-    spin_lock(&d->p2m.lock);
+    lock_and_evict(d, gfn, count);
     rc = ptab_map(&d->p2m.pt, gfn_gpa(gfn).v, mfn_hpa(mfn), count << PAGE_SHIFT, attr | PTAB_TYPE(type));
-    flush(d);
-    spin_unlock(&d->p2m.lock);
+    finish(d);
     return rc;
 }
 
@@ -73,10 +137,9 @@ int p2m_remove(struct domain *d, gfn_t gfn, u64 count)
 {
     int rc;
 
-    spin_lock(&d->p2m.lock);
+    lock_and_evict(d, gfn, count);
     rc = ptab_unmap(&d->p2m.pt, gfn_gpa(gfn).v, count << PAGE_SHIFT);
-    flush(d);
-    spin_unlock(&d->p2m.lock);
+    finish(d);
     return rc;
 }
 
@@ -101,9 +164,9 @@ int p2m_enter(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type, u32 at
     spin_lock(&d->p2m.lock);
     if (mfn_is_none(p2m_lookup(&d->p2m, gfn, &there, &old)) || there == P2M_MMIO) {
         rc = map_single(&d->p2m.pt, gfn, mfn, attr | PTAB_TYPE(type));
-        flush(d);
+        d->p2m.foreign += rc == 0 && type == P2M_FOREIGN;
     }
-    spin_unlock(&d->p2m.lock);
+    finish(d);
     return rc;
 }
 
@@ -113,21 +176,23 @@ void p2m_withdraw(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type)
     u32 attr;
 
     spin_lock(&d->p2m.lock);
-    if (p2m_lookup(&d->p2m, gfn, &there, &attr).v == mfn.v && there == type)
+    if (p2m_lookup(&d->p2m, gfn, &there, &attr).v == mfn.v && there == type) {
         ASSERT(ptab_unmap(&d->p2m.pt, gfn_gpa(gfn).v, PAGE_SIZE) == 0);
+        d->p2m.changes++; /* a flush that began before does not cover it */
+    }
     spin_unlock(&d->p2m.lock);
 }
 
 void p2m_flush(struct domain *d)
 {
     spin_lock(&d->p2m.lock);
-    flush(d);
-    spin_unlock(&d->p2m.lock);
+    finish(d);
 }
 
+/* A frame without references is the privileged domain's RAM. */
 int p2m_hold_frame(const struct domain *d, mfn_t mfn)
 {
-    if (d->privileged)
+    if (d->privileged && !frame_refs(mfn))
         return 0;
     return frame_get(mfn, d->id) ? -EINVAL : 0;
 }
@@ -143,7 +208,6 @@ int p2m_hold(struct domain *d, gfn_t gfn, bool write, mfn_t *mfn)
     return p2m_hold_frame(d, *mfn);
 }
 
-/* A frame without an owner and without references is the privileged domain's. */
 void p2m_let_go(mfn_t mfn)
 {
     if (frame_refs(mfn))
@@ -163,7 +227,8 @@ mfn_t p2m_lookup(const struct p2m *p, gfn_t gfn, enum p2m_type *type, u32 *attr)
 
 static bool is_memory(unsigned type)
 {
-    return type == P2M_RAM || type == P2M_RAM_RO || type == P2M_FOREIGN || type == P2M_GRANT;
+    return type == P2M_RAM || type == P2M_RAM_RO || type == P2M_FOREIGN || type == P2M_GRANT ||
+           type == P2M_SHARED;
 }
 
 void *p2m_ram(const struct p2m *p, gpa_t gpa, bool write)

@@ -16,15 +16,17 @@ enum p2m_type {
     P2M_RAM,     /* the domain's own memory */
     P2M_RAM_RO,  /* readable and executable RAM; writes are dropped */
     P2M_MMIO,    /* a device's memory, passed through */
-    P2M_FOREIGN, /* another domain's frame: a reference is held */
-    P2M_GRANT,   /* a granted frame: a reference is held */
-    P2M_IOREQ    /* exits to a device model (ioreq server) although memory is behind it */
+    P2M_FOREIGN, /* another domain's frame: the entry holds a reference, dropped with it */
+    P2M_GRANT,   /* a granted frame: the map's handle holds a reference (hv/grant.h) */
+    P2M_IOREQ,   /* exits to a device model (ioreq server) although memory is behind it */
+    P2M_SHARED   /* a page root mode keeps for this domain, as long as the domain is there */
 };
 
 struct p2m {
     struct ptab pt;
     spinlock_t lock; /* guards changes; walks take none */
-    u64 pages;       /* 4 KiB frames entered as P2M_RAM */
+    u64 changes;     /* those that made something stale */
+    u64 foreign;     /* frames entered as P2M_FOREIGN */
 };
 
 /* Page tables live in frames of the pool, reached through the direct map. */
@@ -39,17 +41,18 @@ static inline hpa_t p2m_root(const struct p2m *p)
     return mfn_hpa(p->pt.root);
 }
 
-/* Enters count frames from mfn on at gfn. Large pages where alignment allows. -ENOMEM leaves a prefix
- * entered, which p2m_remove() takes out. Takes the lock, flushes. */
+/* Enters count frames from mfn on at gfn, in the place of what is there. Large pages where alignment allows.
+ * -ENOMEM leaves a prefix entered, which p2m_remove() takes out. Not for P2M_FOREIGN and P2M_GRANT. Takes
+ * the lock, flushes. */
 int __must_check p2m_add(struct domain *d, gfn_t gfn, mfn_t mfn, u64 count, enum p2m_type type,
                          u32 attr);
 int __must_check p2m_remove(struct domain *d, gfn_t gfn, u64 count);
 
 /* One frame, at a gfn where there is nothing or a device: -EBUSY elsewhere, -ENOMEM, -EINVAL beyond the
- * format's reach. Takes the lock. */
+ * format's reach. P2M_FOREIGN: the caller's reference is the entry's from then on. Takes the lock. */
 int __must_check p2m_enter(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type, u32 attr);
-/* Takes out what is at gfn if it is this frame, entered by p2m_enter() with this type. TLBs may remember it until
- * p2m_flush(). Takes the lock. */
+/* Takes out what is at gfn if it is this frame, entered by p2m_enter() with this type (not P2M_FOREIGN).
+ * TLBs may remember it until p2m_flush(). Takes the lock. */
 void p2m_withdraw(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type);
 void p2m_flush(struct domain *d);
 
