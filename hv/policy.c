@@ -14,6 +14,7 @@
 #define LEAF_XEN      0x40000000u
 #define XEN_LEAVES    5
 #define MIN_PHYS_BITS 36
+#define LINEAR_BITS   48 /* five-level paging (LA57) is not offered */
 
 enum reg { EAX, EBX, ECX, EDX };
 
@@ -127,7 +128,7 @@ static void compute_extended(struct policy *p)
     for (u32 i = 2; i <= 6; i++) /* brand string and caches: no promises */
         p->extended[i] = cpuid(LEAF_EXTENDED + i);
     p->phys_bits = host_has(LEAF_EXTENDED + 8) ? (u8)sizes.eax : MIN_PHYS_BITS;
-    p->extended[8].eax = p->phys_bits | (sizes.eax & 0xff00);
+    p->extended[8].eax = p->phys_bits | LINEAR_BITS << 8;
 }
 
 /* Leaf 4: sharing is by vcpu, there are no threads; leaf 0bh: one thread per core, all one package. */

@@ -30,7 +30,11 @@ PANIC = r"PANIC"
 HV_TIMEOUT = 900
 REFERENCE_TIMEOUT = 120
 MODULES_PER_BOOT = 32
-CPUS = 2
+REFERENCE_CPUS = 2
+MISSING_NAMED = 5  # more missing checks than these are one line
+# Bochs 3.0 with two CPUs delivers a guest's exceptions twice in VMX non-root operation (seen as two frames
+# on the stack, with no exit in between); with one it does not.
+HV_CPUS = {"svm": 2, "vmx": 1}
 
 
 def guest_elfs(only):
@@ -84,8 +88,12 @@ def judge(prefix, guest, text, sentence):
 def missing_checks(prefix, guest, text, reference):
     """What the bare emulator's run of the same guest checked and this run did not."""
     seen = {check for check, _ in checks_of(guest, text)}
+    missing = [check for check in reference.get(guest, []) if check not in seen]
+    if len(missing) > MISSING_NAMED:
+        return [(f"{prefix}/{guest}/missing", f"the bare emulator's run made {len(missing)} checks that this one"
+                 f" did not, the first of them {missing[0]}")]
     return [(f"{prefix}/{guest}/{check}", "the bare emulator's run checked it, this one did not")
-            for check in reference.get(guest, []) if check not in seen]
+            for check in missing]
 
 
 def reference_machine(vendor, guest):
@@ -93,10 +101,10 @@ def reference_machine(vendor, guest):
     log = LOGS / f"ref-{vendor}-{guest.stem}.log"
     marker = (rf"^GUEST {re.escape(guest.stem)} EXIT \S+$",)
     if vendor == "svm":
-        return Machine("svm-pvh", guest, log, REFERENCE_TIMEOUT, marker, cpus=CPUS, cmdline=command_line(guest),
+        return Machine("svm-pvh", guest, log, REFERENCE_TIMEOUT, marker, cpus=REFERENCE_CPUS, cmdline=command_line(guest),
                        debug_port=True)
     image = make_image(f"ref-{guest.stem}", f"hypervisor = {guest}\ncmdline = {command_line(guest)}\n")
-    return Machine("vmx-grub", image, log, REFERENCE_TIMEOUT, marker, cpus=CPUS, debug_port=True)
+    return Machine("vmx-grub", image, log, REFERENCE_TIMEOUT, marker, cpus=REFERENCE_CPUS, debug_port=True)
 
 
 def run_reference(vendor, guest, report):
@@ -120,7 +128,7 @@ def run_path(path, guests, reference, report, number):
     try:
         image = make_image(f"guests-{name}", "\n".join(lines) + "\n")
         outcome = emulator.run(Machine(path, image, LOGS / f"guests-{name}.log", HV_TIMEOUT, (DONE,),
-                                       (PANIC,), cpus=CPUS))
+                                       (PANIC,), cpus=HV_CPUS[path[:3]]))
     except EmulatorError as error:
         report.batch([(f"{path}", str(error))])
         return
