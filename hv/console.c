@@ -25,8 +25,9 @@ enum { UART_DLL = UART_DATA, UART_DLM = UART_IER, UART_IIR = UART_FCR };
 struct uart {
     struct console console;
     u16 port;
-    u8 fifo; /* bytes it takes once its transmitter is empty */
-    u8 room; /* bytes it still takes without a look at LSR */
+    u8 fifo;      /* bytes it takes once its transmitter is empty */
+    u8 room;      /* bytes it still takes without a look at LSR */
+    int patience; /* looks at LSR before a byte is given up */
 };
 
 static struct console *consoles;
@@ -51,11 +52,13 @@ int uart_parse(const char *option, struct uart_config *cfg)
     return 0;
 }
 
+/* Who has been waited for in vain gets one look from then on, until he moves again. */
 static void uart_put(struct uart *u, char c)
 {
-    for (int i = 0; !u->room && i < UART_PATIENCE; i++)
+    for (int i = 0; !u->room && i < u->patience; i++)
         if (in8(u->port + UART_LSR) & LSR_THR_EMPTY)
             u->room = u->fifo;
+    u->patience = u->room ? UART_PATIENCE : 1;
     if (!u->room)
         return;
     out8(u->port + UART_DATA, (u8)c);
@@ -123,6 +126,8 @@ void console_init(const struct uart_config *cfg)
         return;
     uart_setup(cfg->port, cfg->baud);
     uart.port = cfg->port;
+    uart.room = 0;
+    uart.patience = UART_PATIENCE;
     uart.fifo = (in8(cfg->port + UART_IIR) & IIR_FIFO_ON) == IIR_FIFO_ON ? UART_FIFO : 1;
     console_register(&uart.console);
 }

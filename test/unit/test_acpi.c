@@ -427,6 +427,23 @@ static void test_s5_forms(void **state)
     }
 }
 
+static void test_doubtful_fields(void **state)
+{
+    (void)state;
+    poke(fadt, 56, 0x10600, 4); /* no port has this number */
+    poke(fadt, 91, 3, 1);       /* a PM timer block is 4 bytes long */
+    finish(fadt);
+    madt->len -= 12 + 6;                             /* the NMIs */
+    put(madt, 4 | 6 << 8 | 1 << 16 | 2ull << 40, 6); /* LINT2 */
+    finish(madt);
+    assert_int_equal(parse(RSDP), 0);
+    assert_int_equal(info.pm1a_evt, 0);
+    assert_int_equal(info.pm1a_cnt, 0x604);
+    assert_int_equal(info.pm_timer_port, 0);
+    assert_int_equal(info.lapic_nmis, 0);
+    assert_int_equal(info.rejected, 2);
+}
+
 /* ---- No tables ---- */
 
 static void check_nothing(void)
@@ -446,6 +463,12 @@ static void test_no_rsdp(void **state)
     rsdp->data[10] ^= 1;
     assert_int_equal(parse(RSDP), -ENOENT);
     check_nothing();
+    piece_count = 0;
+    make_rsdp(0);
+    make_root(ROOT32, "RSDT", 4);
+    assert_int_equal(parse(RSDP), 0);
+    rsdp->data[8] ^= 1;
+    assert_int_equal(parse(RSDP), -ENOENT);
 }
 
 /* The extended part is wrong: the old part leads to the RSDT, if there is one. */
@@ -671,6 +694,7 @@ int main(void)
         cmocka_unit_test_setup(test_old, good),
         cmocka_unit_test_setup(test_lapic_address, good),
         cmocka_unit_test_setup(test_s5_forms, good),
+        cmocka_unit_test_setup(test_doubtful_fields, good),
         cmocka_unit_test_setup(test_no_rsdp, good),
         cmocka_unit_test_setup(test_half_an_rsdp, good),
         cmocka_unit_test_setup(test_bad_xsdt, good),
