@@ -10,12 +10,12 @@
 #include <xen/memory.h>
 
 #define CHUNK      16u /* elements copied in at once */
-#define SLICE      64u /* elements done before interrupts are looked at */
+#define ELEMENTS   64u /* done before interrupts are looked at */
 #define ATTR_READ  (PTAB_R | PTAB_MEMTYPE(MEMTYPE_WB))
 #define ATTR_WRITE (PTAB_RW | PTAB_MEMTYPE(MEMTYPE_WB))
 
 /* The reference taken becomes the entry's. */
-static int enter(struct domain *d, gfn_t at, mfn_t frame, u32 attr)
+static int enter_held(struct domain *d, gfn_t at, mfn_t frame, u32 attr)
 {
     int rc = at.v >> (d->policy->phys_bits - PAGE_SHIFT) ? -EINVAL
                                                           : p2m_enter(d, at, frame, P2M_FOREIGN, attr);
@@ -30,9 +30,9 @@ int foreign_map(struct domain *d, gfn_t at, struct domain *from, gfn_t gfn)
     mfn_t frame;
 
     if (p2m_hold(from, gfn, true, &frame) == 0)
-        return enter(d, at, frame, ATTR_WRITE);
+        return enter_held(d, at, frame, ATTR_WRITE);
     if (p2m_hold(from, gfn, false, &frame) == 0)
-        return enter(d, at, frame, ATTR_READ);
+        return enter_held(d, at, frame, ATTR_READ);
     return -EINVAL;
 }
 
@@ -40,7 +40,7 @@ int foreign_map_frame(struct domain *d, gfn_t at, struct domain *from, mfn_t fra
 {
     if (mfn_is_none(frame) || p2m_hold_frame(from, frame))
         return -EINVAL;
-    return enter(d, at, frame, ATTR_WRITE);
+    return enter_held(d, at, frame, ATTR_WRITE);
 }
 
 /* The domain whose memory is wanted: not the one that is to get it. */
@@ -92,7 +92,7 @@ s64 foreign_batch(struct vcpu *v, u64 arg, u64 *start)
     while (*start < b.size && rc == 0) {
         u32 n = (u32)MIN(b.size - *start, (u64)CHUNK);
 
-        if (*start - first >= SLICE && resumable)
+        if (*start - first >= ELEMENTS && resumable)
             return HYPERCALL_AGAIN;
         rc = map_chunk(v, &b, *start, n);
         *start += n;
@@ -168,7 +168,7 @@ s64 foreign_acquire(struct vcpu *v, u64 arg, u64 *start)
     if (!a.frame_list.p)
         return tell_size(v, &a, arg);
     for (; *start < a.nr_frames; ++*start) {
-        if (*start - first >= SLICE && resumable)
+        if (*start - first >= ELEMENTS && resumable)
             return HYPERCALL_AGAIN;
         rc = acquire_one(v, &a, *start);
         if (rc)

@@ -218,7 +218,8 @@ mfn_t p2m_lookup(const struct p2m *p, gfn_t gfn, enum p2m_type *type, u32 *attr)
 {
     struct ptab_leaf leaf;
 
-    if (ptab_lookup(&p->pt, gfn_gpa(gfn).v, &leaf))
+    /* A number too large would come out as a small address. */
+    if (gfn.v >> (64 - PAGE_SHIFT) || ptab_lookup(&p->pt, gfn_gpa(gfn).v, &leaf))
         return MFN_NONE;
     *type = ptab_type(leaf.attr);
     *attr = leaf.attr;
