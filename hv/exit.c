@@ -196,6 +196,18 @@ const char *exit_name(unsigned reason)
     return reason < EXIT_REASONS ? exits[reason].name : "?";
 }
 
+void exit_report(const struct domain *d)
+{
+    for (unsigned r = 0; r < EXIT_REASONS; r++) {
+        u64 n = 0;
+
+        for (unsigned i = 0; i < d->vcpus; i++)
+            n += d->vcpu[i]->exits[r];
+        if (n)
+            log_debug("d%u: %llu exits %s", d->id, (unsigned long long)n, exit_name(r));
+    }
+}
+
 void exit_handle(struct vcpu *v)
 {
     unsigned reason = v->exit.reason;

@@ -3,10 +3,14 @@
 #ifndef HV_EXIT_H
 #define HV_EXIT_H
 
+struct domain;
 struct vcpu;
 
 /* Deals with v->exit: the event that was interrupted first, then the reason. v's CPU. */
 void exit_handle(struct vcpu *v);
+
+/* One log line per reason that d's vcpus exited for. */
+void exit_report(const struct domain *d);
 
 /* The reason's name, for messages and statistics. */
 const char *exit_name(unsigned reason);

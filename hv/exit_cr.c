@@ -113,7 +113,7 @@ bool cr4_write(struct vcpu *v, u64 value)
     return apply(v, &s, changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP), changed & CR4_PAGING);
 }
 
-static bool cr3_write(struct vcpu *v, u64 value)
+bool cr3_write(struct vcpu *v, u64 value)
 {
     struct cpu_state s;
     bool noflush;

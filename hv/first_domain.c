@@ -2,6 +2,7 @@
 /* helium.elf: the privileged domain runs first, and when it ends the machine does. */
 #include "hv/dom0.h"
 #include "hv/domain.h"
+#include "hv/exit.h"
 #include "hv/first_domain.h"
 #include "hv/log.h"
 #include "hv/power.h"
@@ -18,6 +19,7 @@ static void ended(struct domain *d)
     static const char *const how[] = {"powered off", "rebooted", "suspended", "crashed", "was reset by its watchdog"};
 
     log_info("dom0 %s", d->shutdown < 5 ? how[d->shutdown] : "stopped");
+    exit_report(d);
     if (d->shutdown == SHUTDOWN_poweroff)
         power_off();
     power_reset();

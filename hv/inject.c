@@ -90,7 +90,7 @@ void inject_single_step(struct vcpu *v)
     struct cpu_state s;
 
     vendor->state_get(v, STATE_DR, &s);
-    s.dr6 |= DR6_BS;
+    s.dr6 = (s.dr6 & ~(DR6_B(0) | DR6_B(1) | DR6_B(2) | DR6_B(3))) | DR6_BS;
     if (vendor->state_set(v, STATE_DR, &s) == 0)
         inject_exception(v, TRAP_DB);
 }
@@ -110,14 +110,6 @@ static bool can_take_interrupt(const struct vcpu *v)
 
 static void deliver(struct vcpu *v, struct event *e)
 {
-    if (e->set_cr2) {
-        struct cpu_state s;
-
-        vendor->state_get(v, STATE_CR, &s);
-        s.cr2 = e->cr2;
-        if (vendor->state_set(v, STATE_CR, &s))
-            return;
-    }
     vendor->inject(v, e);
     e->valid = false;
 }
@@ -172,6 +164,8 @@ void inject_prepare(struct vcpu *v)
     } else if (unlikely(v->nmi_pending)) {
         busy = deliver_nmi(v);
     }
+    if (unlikely(v->nmi_pending && busy))
+        vendor->want_window(v, WINDOW_NMI);
     if (likely(!platform_interrupt_pending(v)))
         return;
     if (busy)

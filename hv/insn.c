@@ -21,6 +21,7 @@ struct work {
     struct vcpu *v;
     struct guest_paging g;
     struct cpu_state s;
+    bool gpa_known; /* the exit told the address of the first access: exit.npf */
 };
 
 static struct work *work_of(struct emu *e)
@@ -33,10 +34,24 @@ static size_t in_page(u64 address, size_t len)
     return MIN(len, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
 }
 
+/* The CPU translated the operand before the exit; which operand it was is certain only when there is one. */
+static bool told_by_exit(struct work *w, u64 gva, u32 access, gpa_t *gpa)
+{
+    const struct exit_npf *npf = &w->v->exit.npf;
+
+    if (!w->gpa_known || (access & ACCESS_EXEC) || ((gva ^ npf->gpa.v) & (PAGE_SIZE - 1)) ||
+        (access & ACCESS_WRITE && !(npf->access & ACCESS_WRITE)))
+        return false;
+    *gpa = npf->gpa;
+    return true;
+}
+
 static int translate(struct work *w, u64 gva, u32 access, gpa_t *gpa)
 {
     u32 error;
 
+    if (told_by_exit(w, gva, access, gpa))
+        return 0;
     if (guest_walk(w->v, &w->g, gva, access, gpa, &error) == 0)
         return 0;
     return emu_page_fault(&w->e, gva, error);
@@ -264,6 +279,7 @@ static const struct emu_ops ops = {
 static void begin(struct work *w, struct vcpu *v, u32 state)
 {
     w->v = v;
+    w->gpa_known = false;
     vendor->state_get(v, STATE_CR | state, &w->s);
     w->g = (struct guest_paging){
         .cr0 = w->s.cr0,
@@ -311,11 +327,19 @@ static void complete(struct work *w)
         inject_single_step(v);
 }
 
+static bool one_memory_operand(const struct insn *insn)
+{
+    return insn->op == OP_MOV || insn->op == OP_MOVZX || insn->op == OP_MOVSX;
+}
+
 static int run(struct work *w, struct insn *insn)
 {
     int rc = emu_fetch(&w->e, insn, w->v->exit.bytes, w->v->exit.bytes_len);
 
-    return rc ? rc : emulate(&w->e, insn);
+    if (rc)
+        return rc;
+    w->gpa_known = w->v->exit.reason == EXIT_PAGE_FAULT && one_memory_operand(insn);
+    return emulate(&w->e, insn);
 }
 
 void insn_emulate(struct vcpu *v)
@@ -327,6 +351,8 @@ void insn_emulate(struct vcpu *v)
     begin(&w, v, STATE_SEGS);
     v->replay.next = 0;
     rc = run(&w, &insn);
+    if (rc == -EAGAIN || rc == -EFAULT)
+        v->rflags = w.e.rflags; /* REP CMPS and SCAS may be done in part */
     if (rc == -EAGAIN)
         return;
     v->replay = (struct replay){0};

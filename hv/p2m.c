@@ -234,11 +234,12 @@ static bool is_memory(unsigned type)
 
 void *p2m_ram(const struct p2m *p, gpa_t gpa, bool write)
 {
-    struct ptab_leaf leaf;
+    const struct ptab_format *f = p->pt.fmt;
+    unsigned shift;
+    u64 e = ptab_entry(&p->pt, gpa.v, &shift), offset;
 
-    if (ptab_lookup(&p->pt, gpa.v, &leaf) || !is_memory(ptab_type(leaf.attr)))
+    if (!e || !is_memory(e >> f->type_shift & 15) || !(e & f->read) || (write && !(e & f->write)))
         return NULL;
-    if (write && !(leaf.attr & PTAB_W))
-        return NULL;
-    return hpa_virt(leaf.pa);
+    offset = (1ull << shift) - 1;
+    return hpa_virt(HPA((e & PTE_ADDR & ~offset) | (gpa.v & offset)));
 }

@@ -380,6 +380,24 @@ int ptab_lookup(const struct ptab *pt, u64 va, struct ptab_leaf *leaf)
     return 0;
 }
 
+u64 ptab_entry(const struct ptab *pt, u64 va, unsigned *shift)
+{
+    unsigned at = shift_of(pt->fmt->levels - 1);
+    const u64 *table = table_at(pt, pt->root);
+    u64 e;
+
+    if (unlikely(va >> (at + 9)))
+        return 0;
+    for (;; at -= 9) {
+        e = READ_ONCE(table[va >> at & (ENTRIES - 1)]);
+        if (at == PAGE_SHIFT || !e || (e & pt->fmt->large))
+            break;
+        table = table_of(pt, e);
+    }
+    *shift = at;
+    return e;
+}
+
 int ptab_init(struct ptab *pt, const struct ptab_format *fmt, const struct ptab_mem *mem,
               unsigned max_leaf)
 {

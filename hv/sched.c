@@ -125,6 +125,8 @@ static bool outranks_current(const struct run_queue *rq, const struct sched_enti
         return true;
     if (e->class != c->class)
         return e->class > c->class;
+    if (rq->open_ended)
+        return true;
     return e->vruntime + SCHED_SLICE_NS <= c->vruntime;
 }
 
@@ -160,6 +162,7 @@ struct sched_entity *sched_pick(struct run_queue *rq, u64 now, u64 *slice)
     if (e) {
         set_current(rq, e, now);
         *slice = slice_for(rq, e);
+        rq->open_ended = *slice == 0;
     }
     spin_unlock(&rq->lock);
     return e;

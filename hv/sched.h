@@ -42,6 +42,7 @@ struct run_queue {
     struct sched_entity *head[SCHED_CLASSES];
     struct sched_entity *current;
     u64 min_vruntime; /* where a newcomer or a sleeper starts, at the least */
+    bool open_ended; /* current was alone when it was picked: its turn has no end yet */
     unsigned runnable;
 };
 

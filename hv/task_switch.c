@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/domain.h"
 #include "hv/errno.h"
+#include "hv/exit_cr.h"
 #include "hv/guest_mem.h"
 #include "hv/inject.h"
 #include "hv/insn.h"
@@ -199,12 +200,9 @@ static int load_registers(struct switching *t)
     v->intr_shadow = 0;
     t->s.seg[SEG_TR] = to_segment(t->selector, t->descriptor | DESC_BUSY);
     t->s.cr0 |= CR0_TS;
-    if (t->s.cr0 & CR0_PG)
-        t->s.cr3 = t->tss.cr3;
     if (vendor->state_set(v, mask, &t->s))
         return -EINVAL;
-    vendor->tlb_flush(v, FLUSH_GUEST);
-    return 0;
+    return !(t->s.cr0 & CR0_PG) || cr3_write(v, t->tss.cr3) ? 0 : -EFAULT;
 }
 
 static int load_ldtr(struct switching *t)
@@ -250,9 +248,14 @@ static int load_segment(struct switching *t, unsigned reg, unsigned cpl)
     struct segment s;
     u64 d;
 
+    t->s.seg[reg].selector = selector;
+    if (reg == SEG_SS) /* if what follows fails, still a stack of the new privilege */
+        t->s.seg[reg].attr = (u16)((t->s.seg[reg].attr & ~(3u << 5)) | cpl << 5);
+    if ((selector & 0xfffc) == 0 && (reg == SEG_CS || reg == SEG_SS))
+        return raise(t, TRAP_TS, selector);
     if ((selector & 0xfffc) == 0) {
         t->s.seg[reg] = (struct segment){.selector = selector};
-        return reg == SEG_CS || reg == SEG_SS ? raise(t, TRAP_TS, selector) : 0;
+        return 0;
     }
     if (read_descriptor(t, selector, TRAP_TS, &d))
         return -EFAULT;

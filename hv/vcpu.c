@@ -258,8 +258,9 @@ int vcpu_reset(struct vcpu *v, bool init)
     v->rip = 0xfff0;
     v->rflags = RFLAGS_RESERVED;
     v->intr_shadow = 0;
-    v->event.valid = v->nmi_pending = false;
+    v->event.valid = v->deferred.valid = v->nmi_pending = false;
     v->activity = v->id == 0 ? ACTIVITY_RUN : ACTIVITY_WAIT_SIPI;
+    __atomic_fetch_or(&v->requests, REQ_EVENT, __ATOMIC_SEQ_CST); /* to sleep, if it is to wait */
     return vendor->state_set(v, mask, &s);
 }
 

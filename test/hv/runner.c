@@ -200,14 +200,8 @@ static u64 frames_free_now(void)
 
 static void report(struct guest_run *g, int code)
 {
-    for (unsigned r = 0; r < EXIT_REASONS; r++) {
-        u64 n = 0;
-
-        for (unsigned i = 0; g->d && i < g->d->vcpus; i++)
-            n += g->d->vcpu[i]->exits[r];
-        if (n)
-            log_debug("d%u: %llu exits %s", g->d->id, (unsigned long long)n, exit_name(r));
-    }
+    if (g->d)
+        exit_report(g->d);
     say("GUEST %s EXIT %d\n", g->name, code);
 }
 

@@ -76,6 +76,23 @@ static void alone_needs_no_slice(void **state)
     assert_int_equal(slice, SCHED_SLICE_NS);
 }
 
+/* One that came while another ran alone gets its turn: that one's has an end from now on. */
+static void a_newcomer_ends_solitude(void **state)
+{
+    u64 slice;
+
+    (void)state;
+    sched_unblock(&e[0], BLOCKED);
+    sched_unblock(&e[1], BLOCKED);
+    run_for(10);
+    sched_block(&e[1], BLOCKED);
+    pick(&slice);
+    assert_int_equal(slice, 0);
+    assert_int_equal(sched_unblock(&e[1], BLOCKED), 0);
+    pick(&slice);
+    assert_int_equal(slice, SCHED_SLICE_NS);
+}
+
 static void every_reason_must_go(void **state)
 {
     (void)state;
@@ -228,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(idle_when_nobody_can_run, setup),
         cmocka_unit_test_setup(alone_needs_no_slice, setup),
+        cmocka_unit_test_setup(a_newcomer_ends_solitude, setup),
         cmocka_unit_test_setup(every_reason_must_go, setup),
         cmocka_unit_test_setup(weights_are_shares, setup),
         cmocka_unit_test_setup(weights_have_bounds, setup),
