@@ -2,6 +2,7 @@
 #include "hv/cmdline.h"
 #include "hv/dom0.h"
 #include "hv/dom0_irq.h"
+#include "hv/dom0_power.h"
 #include "hv/domain.h"
 #include "hv/errno.h"
 #include "hv/hypercall.h"
@@ -18,6 +19,9 @@
 #define REAL_MODE   0x100000ull
 #define LAPIC_PAGE  0xfee00000ull
 #define LARGE       0x200000ull
+#define IOAPIC_PAGES 0xfec00000ull
+#define GAP_MIN     (16 * MIB)
+#define GAP_MAX     (64 * MIB)
 #define POOL_MIN    (24 * MIB) /* root mode's own needs, and a little for guests */
 #define DOM0_MIN    (64 * MIB)
 #define ATTR_RAM    (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB))
@@ -32,6 +36,7 @@ struct build {
     u64 kernel_at, kernel_size; /* the ELF file */
     struct hvm_memmap_table_entry map[PVH_MAX_MAP];
     unsigned entries;
+    u64 gap_end; /* of the hole that is not marked */
 };
 
 static struct build build;
@@ -181,24 +186,57 @@ static u32 map_type(u32 type)
     }
 }
 
-/* Linux takes unmarked holes for room to put things in: below 4 GiB each is marked as reserved, and so is
- * RAM that is not the domain's. */
+/* The end of the highest hole below the IOAPICs that has room for a gap. */
+static u64 find_gap(const struct boot_info *bi)
+{
+    u64 done = 0, end = 0;
+
+    for (u32 i = 0; i <= bi->region_count; i++) {
+        u64 next = i < bi->region_count ? bi->region[i].base : FOUR_GIB;
+
+        next = MIN(next, IOAPIC_PAGES);
+        if (next > done && next - done >= GAP_MIN)
+            end = next;
+        if (i < bi->region_count)
+            done = bi->region[i].base + bi->region[i].size;
+    }
+    return end;
+}
+
+/* Linux takes unmarked holes for room to put things in, 128 MiB at a time: below 4 GiB each is marked as
+ * reserved, but for a smaller gap that it wants to see for PCI devices without an address. */
+static int add_hole(struct build *b, u64 from, u64 to)
+{
+    u64 gap_end = MIN(MAX(b->gap_end, from), to);
+    u64 gap = MAX(gap_end - MIN(GAP_MAX, gap_end), from);
+
+    if (from >= to)
+        return 0;
+    if (gap_end != b->gap_end)
+        return add_entry(b, from, to, XEN_HVM_MEMMAP_TYPE_RESERVED);
+    return add_entry(b, from, gap, XEN_HVM_MEMMAP_TYPE_RESERVED)
+               ?: add_entry(b, gap_end, to, XEN_HVM_MEMMAP_TYPE_RESERVED);
+}
+
+/* RAM that is not the domain's is reserved, too. */
 static int make_map(struct build *b)
 {
     u64 done = 0;
+
+    b->gap_end = find_gap(b->bi);
 
     for (u32 i = 0; i < b->bi->region_count; i++) {
         const struct boot_region *r = &b->bi->region[i];
         u64 end = r->base + r->size;
         u64 cut = is_ram(r->type) ? MAX(r->base, MIN(end, b->split)) : end;
 
-        if (add_entry(b, done, MIN(r->base, FOUR_GIB), XEN_HVM_MEMMAP_TYPE_RESERVED) ||
+        if (add_hole(b, done, MIN(r->base, FOUR_GIB)) ||
             add_entry(b, r->base, cut, map_type(r->type)) ||
             add_entry(b, cut, end, XEN_HVM_MEMMAP_TYPE_RESERVED))
             return -ENOSPC;
         done = end;
     }
-    return add_entry(b, done, FOUR_GIB, XEN_HVM_MEMMAP_TYPE_RESERVED);
+    return add_hole(b, done, FOUR_GIB);
 }
 
 static bool overlaps(u64 a, u64 a_size, u64 b, u64 b_size)
@@ -362,7 +400,6 @@ int dom0_build(const struct boot_info *bi, const struct acpi_info *acpi, struct 
     const char *why;
     int rc;
 
-    (void)acpi;
     if (bi->module_count == 0) {
         log_err("no kernel for the privileged domain: name one in helium.cfg or by module2 in grub.cfg");
         return -EINVAL;
@@ -385,6 +422,9 @@ int dom0_build(const struct boot_info *bi, const struct acpi_info *acpi, struct 
     if (rc)
         return rc;
     *d = b->d;
+    rc = dom0_power_init(b->d, acpi);
+    if (rc)
+        return rc;
     dom0_irq_init(b->d);
     hypercall_init(b->d);
     log_info("dom0: %u vcpus, RAM below %llx", b->d->vcpus, (unsigned long long)b->split);
