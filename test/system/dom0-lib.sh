@@ -62,7 +62,7 @@ judge_run()
 {
     local what=$1 log=$2 program status
     shift 2
-    grep -a '^.*not ok: ' "$log" | sed 's/.*not ok: /    not ok: /'
+    grep -a 'not ok: ' "$log" | sed 's/.*not ok: /    not ok: /' | head -n 20
     for program in "$@"; do
         status=$(exits "$log" | awk -v p="$program" '$2 ~ "/" p "$" { print $1; exit }')
         case $status in

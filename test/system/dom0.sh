@@ -4,7 +4,7 @@
 # channels, grants, abuse of hypercalls, load, and no kernel warning that the bare machine has not.
 #
 # DOM0_LOAD=SECONDS sets how long the load runs (virtual time; default 20), DOM0_CALLS the number of
-# random hypercalls.
+# random hypercalls, DOM0_MEMORY the machine's MiB.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/dom0-lib.sh"
@@ -17,7 +17,7 @@ DEAD='Kernel panic|[Hh]elium: panic'
 # options CPUS NAME TIMEOUT: the words every run shares, to the array `options`.
 set_options()
 {
-    options=(--cpus "$1" --memory 1536 --marker "$DONE" --fail "$DEAD" --timeout "$3")
+    options=(--cpus "$1" --memory "${DOM0_MEMORY:-1536}" --marker "$DONE" --fail "$DEAD" --timeout "$3")
     [ "$VENDOR" = svm ] || return 0
     options+=(--qemu-arg=-drive "--qemu-arg=if=none,id=test,format=raw,snapshot=on,file=$LOGS/test.img"
         --qemu-arg=-device --qemu-arg=ide-hd,drive=test,bus=ide.1
