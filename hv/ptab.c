@@ -357,38 +357,16 @@ int ptab_protect(struct ptab *pt, u64 va, u64 size, u32 mask, u32 attr)
     return ptab_protect_seen(pt, va, size, mask, attr, NULL, NULL);
 }
 
-int ptab_lookup(const struct ptab *pt, u64 va, struct ptab_leaf *leaf)
-{
-    const u64 *table = table_at(pt, pt->root);
-    unsigned level = pt->fmt->levels - 1;
-    u64 e;
-
-    leaf->shift = (u8)shift_of(pt->fmt->levels);
-    if (!range_ok(pt->fmt, va & PAGE_MASK, PAGE_SIZE))
-        return -ENOENT;
-    for (;; level--) {
-        e = READ_ONCE(table[index_of(va, level)]);
-        if (!is_table(pt->fmt, e, level))
-            break;
-        table = table_of(pt, e);
-    }
-    leaf->shift = (u8)shift_of(level);
-    if (!e)
-        return -ENOENT;
-    leaf->pa = HPA(address_of(e, level) | (va & (span_of(level) - 1)));
-    leaf->attr = decode(pt->fmt, e, level);
-    return 0;
-}
-
 u64 ptab_entry(const struct ptab *pt, u64 va, unsigned *shift)
 {
-    unsigned at = shift_of(pt->fmt->levels - 1);
+    unsigned at = shift_of(pt->fmt->levels);
     const u64 *table = table_at(pt, pt->root);
     u64 e;
 
-    if (unlikely(va >> (at + 9)))
+    *shift = at;
+    if (unlikely(va >> at))
         return 0;
-    for (;; at -= 9) {
+    for (at -= 9;; at -= 9) {
         e = READ_ONCE(table[va >> at & (ENTRIES - 1)]);
         if (at == PAGE_SHIFT || !e || (e & pt->fmt->large))
             break;
@@ -396,6 +374,22 @@ u64 ptab_entry(const struct ptab *pt, u64 va, unsigned *shift)
     }
     *shift = at;
     return e;
+}
+
+int ptab_lookup(const struct ptab *pt, u64 va, struct ptab_leaf *leaf)
+{
+    unsigned shift = shift_of(pt->fmt->levels), level;
+    u64 e = 0;
+
+    if (range_ok(pt->fmt, va & PAGE_MASK, PAGE_SIZE))
+        e = ptab_entry(pt, va & ((1ull << shift) - 1), &shift);
+    leaf->shift = (u8)shift;
+    if (!e)
+        return -ENOENT;
+    level = (shift - PAGE_SHIFT) / 9;
+    leaf->pa = HPA(address_of(e, level) | (va & (span_of(level) - 1)));
+    leaf->attr = decode(pt->fmt, e, level);
+    return 0;
 }
 
 int ptab_init(struct ptab *pt, const struct ptab_format *fmt, const struct ptab_mem *mem,

@@ -133,8 +133,8 @@ int ptab_protect_seen(struct ptab *pt, u64 va, u64 size, u32 mask, u32 attr, pta
 /* Returns 0, or -ENOENT with only leaf->shift set: how large the hole is. */
 int ptab_lookup(const struct ptab *pt, u64 va, struct ptab_leaf *leaf) __must_check;
 
-/* The leaf at va as it stands and the span it covers, 1 << *shift bytes; 0: a hole. Not for canonical formats.
- * A quarter of a ptab_lookup(), for those who look up often and need little. */
+/* The leaf at va as it stands, 0 for a hole; either spans 1 << *shift bytes. Not for canonical
+ * formats. A quarter of a ptab_lookup(), for those who look up often and need little. */
 u64 ptab_entry(const struct ptab *pt, u64 va, unsigned *shift);
 
 /* Every TLB has forgotten: frees what was unlinked. */

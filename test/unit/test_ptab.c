@@ -297,11 +297,26 @@ static bool page_is(struct fixture *f, u64 i, const struct page *p)
     return !hw || (t.pa == p->pa && t.shift == leaf.shift && same(t.attr, p->attr & ~PTAB_TYPES));
 }
 
+/* The bare entry says what the lookup says. */
+static void check_entry(struct fixture *f, u64 va)
+{
+    struct ptab_leaf leaf;
+    int rc = ptab_lookup(&f->pt, va, &leaf);
+    unsigned shift;
+    u64 e = ptab_entry(&f->pt, va & ((1ull << 48) - 1), &shift);
+
+    assert_int_equal(shift, leaf.shift);
+    assert_int_equal(!e, rc == -ENOENT);
+    if (e)
+        assert_int_equal((e & PTE_ADDR) >> shift, leaf.pa.v >> shift);
+}
+
 static void check_page(struct fixture *f, u64 i)
 {
     struct ptab_leaf leaf = {0};
     int rc = ptab_lookup(&f->pt, window + i * PAGE_SIZE, &leaf);
 
+    check_entry(f, window + i * PAGE_SIZE);
     if (!page_is(f, i, &model[i]))
         fail_msg("%s page %#lx: %d pa %#lx attr %#x, model pa %#lx attr %#x", f->pt.fmt->name, i,
                  rc, leaf.pa.v, leaf.attr, model[i].pa, model[i].attr);
@@ -576,6 +591,7 @@ static void refused(struct fixture *f)
     u64 top = 1ull << 48;
     struct ptab_leaf leaf;
     bool host = f->kind == HOST;
+    unsigned shift;
 
     assert_int_equal(ptab_map(&f->pt, 0, HPA(0), 0, RAM), -EINVAL);
     assert_int_equal(ptab_map(&f->pt, 1, HPA(0), PAGE_SIZE, RAM), -EINVAL);
@@ -597,6 +613,9 @@ static void refused(struct fixture *f)
     assert_int_equal(ptab_unmap(&f->pt, 0 - PAGE_SIZE, PAGE_SIZE), host ? 0 : -EINVAL);
     assert_int_equal(ptab_unmap(&f->pt, 0 - top / 2, top / 2), host ? 0 : -EINVAL);
     assert_int_equal(ptab_lookup(&f->pt, top | PAGE_SIZE, &leaf), -ENOENT);
+    assert_int_equal(leaf.shift, 48);
+    assert_int_equal(ptab_entry(&f->pt, top | PAGE_SIZE, &shift), 0);
+    assert_int_equal(shift, 48);
     assert_int_equal(f->pt.tables, 1);
 }
 
