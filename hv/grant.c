@@ -61,6 +61,7 @@ struct grant_table {
 _Static_assert(sizeof(struct use) * ENTRIES_PER_FRAME <= PAGE_SIZE << USES_ORDER, "uses of a page");
 _Static_assert(sizeof(struct map) == 32, "maps fill their page");
 _Static_assert(sizeof(struct grant_table) <= PAGE_SIZE, "the books start on one page");
+_Static_assert(MAP_PAGES * MAPS_PER_PAGE + 2 * MAX_CPUS <= 0xffff, "counts of uses do not overflow");
 _Static_assert(sizeof(grant_entry_v1_t) == 8 && offsetof(grant_entry_v1_t, domid) == 2, "an entry's words");
 
 /* ---- The table ---- */
@@ -207,7 +208,7 @@ static s16 begin_more(struct domain *d, struct use *u, grant_entry_v1_t *e, u16 
 {
     s16 status;
 
-    if (u->domid != domid || u->users == 0xffff)
+    if (u->domid != domid)
         return GNTST_general_error;
     status = write && !u->writers ? mark(e, domid, true) : GNTST_okay;
     if (status == GNTST_okay && p2m_hold_frame(d, u->frame)) {

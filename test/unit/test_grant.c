@@ -85,8 +85,15 @@ void vcpu_wait_left(struct vcpu *v)
     (void)v;
 }
 
+static u64 during_quiesce; /* gfn of dom[2], withdrawn while it waits */
+
 void quiesce_wait(void)
 {
+    u64 gfn = during_quiesce;
+
+    during_quiesce = 0;
+    if (gfn)
+        p2m_withdraw(dom[2], GFN(gfn), p2m_lookup(&dom[2]->p2m, GFN(gfn), &(enum p2m_type){0}, &(u32){0}), P2M_GRANT);
     for (unsigned i = 0; i < DOMS; i++)
         if (dom[i]) {
             assert_false(spin_is_locked(&dom[i]->p2m.lock));
@@ -453,6 +460,9 @@ static void test_map_refused(void **state)
     op.flags = GNTMAP_host_map, op.host_addr += 8;
     grant_map(dom[2], &op, 1);
     assert_int_equal(op.status, GNTST_bad_virt_addr);
+    /* None of these costs a handle. */
+    for (u32 i = 0; i < MAP_PAGES_OTHERS * MAPS_PER_PAGE; i++)
+        assert_int_equal(map(dom[2], 1, 8, MAP_AT, 0, &handle), GNTST_bad_gntref);
     for (u32 ref = 9; ref < 13; ref++)
         assert_false(entry(dom[1], ref)->flags & MARKS);
     assert_int_equal(frame_refs(frame_of(dom[1], 3)), 1);
@@ -563,8 +573,15 @@ static void test_owner_gives_up(void **state)
     drop_ram(dom[1], 3);
     assert_int_equal(frame_owner(m), FRAME_NOBODY);
     assert_int_equal(frame_refs(m), 1);
-    /* Given up, it cannot be mapped a second time. */
+    assert_int_equal(unmap(dom[2], handle, MAP_AT), GNTST_okay);
+    m = frame_of(dom[1], 4);
+    give(dom[1], 9, 2, 4, 0);
+    assert_int_equal(map(dom[2], 1, 9, MAP_AT, GNTMAP_readonly, &handle), GNTST_okay);
+    touch(2, MAP_AT);
+    drop_ram(dom[1], 4);
+    /* Given up, it cannot be mapped a second time, and the attempt leaves no mark. */
     assert_int_equal(map(dom[2], 1, 9, MAP_AT + 1, 0, &more), GNTST_bad_page);
+    assert_int_equal(entry(dom[1], 9)->flags & MARKS, GTF_reading);
     before = free_frames();
     assert_int_equal(unmap(dom[2], handle, MAP_AT), GNTST_okay);
     assert_int_equal(free_frames(), before + 1);
@@ -653,6 +670,45 @@ static void test_not_ones_own(void **state)
     assert_int_equal(map(dom[0], 2, 9, MAP_AT, 0, &handle), GNTST_bad_page);
     assert_int_equal(foreign_map(dom[0], GFN(MAP_AT), dom[2], GFN(MAP_AT)), -EINVAL);
     assert_int_equal(foreign_map(dom[0], GFN(MAP_AT), dom[2], GFN(MAP_AT + 1)), -EINVAL);
+}
+
+/* RAM its owner cannot write to is nothing others may. */
+static void test_read_only_ram(void **state)
+{
+    mfn_t m = frame_of(dom[1], 3);
+    enum p2m_type type;
+    u32 handle, attr;
+
+    (void)state;
+    assert_int_equal(p2m_add(dom[1], GFN(3), m, 1, P2M_RAM_RO, PTAB_R | PTAB_X | PTAB_MEMTYPE(MEMTYPE_WB)), 0);
+    give(dom[1], 9, 2, 3, 0);
+    assert_int_equal(map(dom[2], 1, 9, MAP_AT, 0, &handle), GNTST_bad_page);
+    assert_int_equal(map(dom[2], 1, 9, MAP_AT, GNTMAP_readonly, &handle), GNTST_okay);
+    assert_int_equal(foreign_map(dom[0], GFN(MAP_AT), dom[1], GFN(3)), 0);
+    p2m_lookup(&dom[0]->p2m, GFN(MAP_AT), &type, &attr);
+    assert_int_equal(attr & PTAB_RWX, PTAB_R);
+    assert_int_equal(p2m_add(dom[1], GFN(3), m, 1, P2M_RAM, PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB)), 0);
+}
+
+/* A flush that was under way when an entry was withdrawn does not stand for that entry's own. */
+static void test_withdrawn_meanwhile(void **state)
+{
+    mfn_t removed;
+    u32 handle;
+
+    (void)state;
+    give(dom[1], 9, 2, 3, 0);
+    assert_int_equal(map(dom[2], 1, 9, MAP_AT, 0, &handle), GNTST_okay);
+    removed = frame_of(dom[2], 7);
+    during_quiesce = MAP_AT;
+    assert_int_equal(p2m_remove(dom[2], GFN(7), 1), 0);
+    assert_int_equal(during_quiesce, 0);
+    flushes = 0;
+    p2m_flush(dom[2]);
+    assert_int_equal(flushes, 1);
+    p2m_flush(dom[2]);
+    assert_int_equal(flushes, 1);
+    assert_int_equal(frame_release(removed, 1, 2), 0);
 }
 
 static void test_limits(void **state)
@@ -815,7 +871,7 @@ static void test_copy_refused(void **state)
 
 static void test_swap(void **state)
 {
-    struct gnttab_swap_grant_ref op[3] = {{9, 10, 1}, {9, 512, 1}, {9, 9, 1}};
+    struct gnttab_swap_grant_ref op[4] = {{9, 10, 1}, {9, 512, 1}, {9, 9, 1}, {10, 9, 1}};
     u32 handle;
 
     (void)state;
@@ -828,8 +884,9 @@ static void test_swap(void **state)
     assert_int_equal(entry(dom[1], 9)->frame, 4);
     assert_int_equal(entry(dom[1], 10)->domid, 2);
     assert_int_equal(map(dom[2], 1, 10, MAP_AT, 0, &handle), GNTST_okay);
-    grant_swap(dom[1], op, 1);
+    grant_swap(dom[1], op, 4);
     assert_int_equal(op[0].status, GNTST_eagain);
+    assert_int_equal(op[3].status, GNTST_eagain);
     assert_int_equal(entry(dom[1], 9)->frame, 4);
 }
 
@@ -958,7 +1015,7 @@ static void test_foreign_batch(void **state)
     start = 0, b.u.foreign_domid = 1;
     assert_int_equal(foreign_batch(cpu[2], (u64)&b, &start), -EPERM);
     start = 0, b.u.foreign_domid = DOMID_SELF;
-    assert_int_equal(foreign_batch(cpu[2], (u64)&b, &start), -EPERM);
+    assert_int_equal(foreign_batch(cpu[2], (u64)&b, &start), -EINVAL);
     start = 0, b.u.foreign_domid = 1, b.space = XENMAPSPACE_gmfn;
     assert_int_equal(foreign_batch(cpu[0], (u64)&b, &start), -EOPNOTSUPP);
     start = ~0ull, b.space = XENMAPSPACE_gmfn_foreign;
@@ -1162,6 +1219,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_mapper_dies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_privileged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_ones_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_read_only_ram, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_withdrawn_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_large_page, setup, teardown),
