@@ -19,14 +19,14 @@ make_dom0()
 }
 
 # dom0_disk NAME "HYPERVISOR WORDS" "DOM0 WORDS": a bootable disk with hypervisor and dom0; prints where.
+# DOM0_WORDS in the environment are more words for dom0's kernel.
 dom0_disk()
 {
-    local console=hvc0
     make_disk "$1" <<END
 hypervisor = $HELIUM_BUILD/helium.elf
 efi = $HELIUM_BUILD/helium.efi
 cmdline = $2
-kernel = $DOM0/vmlinux console=$console $3
+kernel = $DOM0/vmlinux console=hvc0 ${DOM0_WORDS-} $3
 ramdisk = $DOM0/initrd.img
 END
 }
@@ -73,8 +73,8 @@ judge_run()
     done
 }
 
-# prompt_ticks LOG: the counter's value at the prompt.
-prompt_ticks()
+# prompt WORD LOG: the value (tsc, uptime) announced with the prompt.
+prompt()
 {
-    tr -d '\r' <"$1" | sed -n 's/.*HELIUM-DOM0 PROMPT tsc=\([0-9]*\).*/\1/p' | head -n 1
+    tr -d '\r' <"$2" | sed -n "s/.*HELIUM-DOM0 PROMPT.* $1=\([0-9.]*\).*/\1/p" | head -n 1
 }
