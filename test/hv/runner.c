@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * helium-test.elf: every module is a test guest (a PVH ELF) and runs as a domain of its own, one after the
- * other. Its command line is for both: "vcpus=2 mem=64 cpu=0 weights=256,512 timeout=20", the rest is the
- * guest's. On the console: GUEST name START, the guest's own lines, GUEST name EXIT code.
+ * other. Its command line is for both: "name vcpus=2 mem=64 cpu=0 weight0=512 timeout=20 expect=crash"; the
+ * guest may have words of its own. On the console: GUEST name START, the guest's lines, GUEST name EXIT code.
+ *
+ *   vcpus   number of vcpus                  mem      MiB of RAM, a power of two
+ *   cpu     all vcpus pinned to this CPU     weight0  scheduler's weight of vcpu 0
+ *   timeout seconds
+ *   expect  crash: EXIT 0 if it crashes, and only then; any: EXIT 0 however it ends, but end it must
  */
 #include "hv/cmdline.h"
 #include "hv/cpu.h"
@@ -63,6 +68,16 @@ static u64 option(const char *cmdline, const char *name, u64 otherwise)
         return n;
     }
     return otherwise;
+}
+
+static bool has_word(const char *cmdline, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *p = cmdline; *p; p++)
+        if ((p == cmdline || p[-1] == ' ') && !strncmp(p, word, len) && (p[len] == ' ' || !p[len]))
+            return true;
+    return false;
 }
 
 /* The first word of its command line, or else the loader's name for it, which GRUB does not give. */
@@ -187,6 +202,22 @@ static bool lazy_page(struct vcpu *v, const struct exit_npf *npf)
                    P2M_RAM, PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB)) == 0;
 }
 
+#define EXIT_UNEXPECTED 99
+
+/* How the guest ended, as its expect= option wants it told. */
+static int exit_code_of(const struct guest_run *g, const char *cmdline)
+{
+    int code = g->d->shutdown == SHUTDOWN_poweroff ? g->exit_code : -(int)g->d->shutdown;
+
+    if (g->d->shutdown == SHUTDOWN_watchdog)
+        return code;
+    if (has_word(cmdline, "expect=any"))
+        return 0;
+    if (has_word(cmdline, "expect=crash"))
+        return g->d->shutdown == SHUTDOWN_crash ? 0 : EXIT_UNEXPECTED;
+    return code;
+}
+
 #define RUN_ORDER 1
 _Static_assert(sizeof(struct guest_run) <= PAGE_SIZE << RUN_ORDER, "grow RUN_ORDER");
 
@@ -274,7 +305,7 @@ static void on_tick(struct timer *t)
 {
     timer_set(t, time_ns() + TICK_NS);
     if (current && current->d->is_shutdown && !still_running(current->d)) {
-        finish(current, current->d->shutdown == SHUTDOWN_crash ? -SHUTDOWN_crash : current->exit_code);
+        finish(current, exit_code_of(current, cmdline_of(&boot->module[next_module - 1])));
     } else if (current && time_ns() > deadline) {
         say("GUEST %s TIMEOUT rip %llx\n", current->name,
             (unsigned long long)current->d->vcpu[0]->rip);

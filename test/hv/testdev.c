@@ -128,42 +128,14 @@ static void mmio_write(struct vcpu *v, u64 offset, unsigned size, u64 value)
         memcpy(g->mmio + offset, &value, size);
 }
 
-static u64 ioapic_read(struct vcpu *v, u64 offset, unsigned size)
-{
-    (void)size;
-    return vioapic_mmio_read(&v->domain->vioapic, (u32)offset);
-}
-
-static void ioapic_write(struct vcpu *v, u64 offset, unsigned size, u64 value)
-{
-    (void)size;
-    vioapic_mmio_write(&v->domain->vioapic, (u32)offset, (u32)value);
-}
-
-static u32 pic_read(struct vcpu *v, u16 port, unsigned size)
-{
-    (void)size;
-    return vpic_read(&v->domain->vpic, port);
-}
-
-static void pic_write(struct vcpu *v, u16 port, unsigned size, u32 value)
-{
-    (void)size;
-    vpic_write(&v->domain->vpic, port, (u8)value);
-}
-
 static const struct pio_range ports[] = {
     {PORT_DEBUG, PORT_DEBUG, debug_read, debug_write},
     {PORT_EXIT, PORT_EXIT, read_ones, exit_write},
     {PORT_SCRATCH, PORT_SCRATCH + 0x1f, regs_read, regs_write},
-    {0x20, 0x21, pic_read, pic_write},
-    {0xa0, 0xa1, pic_read, pic_write},
-    {0x4d0, 0x4d1, pic_read, pic_write},
 };
 
 static const struct mmio_range memory[] = {
     {MMIO_BASE, PAGE_SIZE, mmio_read, mmio_write},
-    {VIOAPIC_DEFAULT_BASE, PAGE_SIZE, ioapic_read, ioapic_write},
 };
 
 int testdev_attach(struct domain *d)

@@ -16,8 +16,15 @@ bool has_deadline(void)
     return cpuid(1, 0).c & BIT(24);
 }
 
+/* Vector ffh: the interrupt was gone when the CPU asked for it. No EOI (SDM 3A 11.9). */
+static void spurious(struct frame *f)
+{
+    (void)f;
+}
+
 void lapic_enable(bool as_x2apic)
 {
+    set_handler(0xff, spurious);
     x2apic = as_x2apic;
     if (as_x2apic)
         wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | BIT(10));

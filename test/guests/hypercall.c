@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMCALL or VMMCALL: from ring 0 to the runner's test hypercall (0: EBX + ECX), from ring 3
+ * refused. */
+#include "guest.h"
+
+#define ENOSYS 38
+#define EPERM  1
+
+static u64 hypercall(u64 number, u64 a, u64 b)
+{
+    u64 rax = number;
+
+    if (is_bochs())
+        asm volatile("vmcall" : "+a"(rax) : "b"(a), "c"(b) : "memory");
+    else
+        asm volatile("vmmcall" : "+a"(rax) : "b"(a), "c"(b) : "memory");
+    return rax;
+}
+
+static void user_vmcall(void)
+{
+    asm volatile("xor %eax, %eax; mov $3, %ebx; mov $4, %ecx; vmcall; int $0x80");
+}
+
+static void user_vmmcall(void)
+{
+    asm volatile("xor %eax, %eax; mov $3, %ebx; mov $4, %ecx; vmmcall; int $0x80");
+}
+
+void guest(void)
+{
+    if (!under_helium()) {
+        TRY("vmcall", : : "a"(0));
+        expect("bare-vmcall", V_UD, 0, 0);
+        return;
+    }
+    check("sum", hypercall(0, 40, 2), 42);
+    check("unknown", hypercall(1, 40, 2), -ENOSYS);
+    if (is_bochs())
+        TRY("vmmcall", : : "a"(0));
+    else
+        TRY("vmcall", : : "a"(0));
+    check("other-vendor", fault.vector, V_UD);
+    try_user(is_bochs() ? user_vmcall : user_vmmcall);
+    check("ring-3-comes-back", fault.vector, 0x80);
+    check("ring-3-refused", fault.frame.ax, (u64)-EPERM);
+}
