@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/cmdline.h"
+#include "hv/cpu.h"
 #include "hv/dom0.h"
 #include "hv/dom0_irq.h"
 #include "hv/dom0_power.h"
@@ -427,6 +428,7 @@ int dom0_build(const struct boot_info *bi, const struct acpi_info *acpi, struct 
         return rc;
     dom0_irq_init(b->d);
     hypercall_init(b->d);
-    log_info("dom0: %u vcpus, RAM below %llx", b->d->vcpus, (unsigned long long)b->split);
+    log_info("dom0: %u vcpus, RAM below %llx, starts at TSC %llu", b->d->vcpus,
+             (unsigned long long)b->split, (unsigned long long)rdtsc());
     return 0;
 }
