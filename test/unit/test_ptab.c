@@ -10,10 +10,26 @@
 #include <stdint.h>
 #include <string.h>
 #include <pthread.h>
+#include <sched.h>
 #include <cmocka.h>
 #include "random.h"
 #include "hv/errno.h"
-#include "hv/ptab.h"
+#include "hv/types.h"
+
+/* Every compare-and-swap of the walker can be made to come too late: a CPU was there first. */
+static void (*before_swap)(u64 *entry);
+
+static bool late_swap(u64 *entry, u64 *old, u64 new)
+{
+    if (before_swap)
+        before_swap(entry);
+    return __atomic_compare_exchange_n(entry, old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+#define __atomic_compare_exchange_n(entry, old, new, ...) late_swap(entry, old, new)
+#include "hv/ptab.c"
+#undef __atomic_compare_exchange_n
+
 #include "hv/ptab_pat.h"
 #include "svm/npt.h"
 #include "vmx/ept.h"
@@ -64,7 +80,7 @@ struct translation {
     u64 pa;
     u32 attr; /* PTAB_* as the CPU sees it; no p2m type */
     unsigned shift;
-    u64 *entry;
+    u64 *entry, value; /* the leaf, and what the walk read there */
 };
 
 static u64 *hw_table(u64 e)
@@ -146,7 +162,8 @@ static bool hw_walk(enum kind k, mfn_t root, u64 va, struct translation *t)
                                       .attr = k == EPT ? hw_ept_attr(e, level)
                                                        : hw_host_attr(k, e, level),
                                       .shift = 12 + 9 * level,
-                                      .entry = entry};
+                                      .entry = entry,
+                                      .value = e};
             return true;
         }
         hw_check_table(k, e);
@@ -160,18 +177,12 @@ static bool hw_write(enum kind k, mfn_t root, u64 va)
     u64 marks = k == EPT ? 0x300 : 0x60;
     struct translation t;
 
-    for (;;) {
-        u64 e;
-
-        if (!hw_walk(k, root, va, &t))
+    do {
+        if (!hw_walk(k, root, va, &t) || !bit(t.value, 1))
             return false;
-        e = __atomic_load_n(t.entry, __ATOMIC_ACQUIRE);
-        if (!bit(e, 1))
-            return false;
-        if (__atomic_compare_exchange_n(t.entry, &e, e | marks, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_RELAXED))
-            return true;
-    }
+    } while (!__atomic_compare_exchange_n(t.entry, &t.value, t.value | marks, false,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return true;
 }
 
 /* ---- The model: pages of a window ---- */
@@ -437,6 +448,7 @@ static struct fixture start(enum kind k)
     struct fixture f = {.kind = k};
 
     budget = ~0u;
+    before_swap = NULL;
     used = 0; /* should a failed test have left some */
     memset(in_use, 0, sizeof(in_use));
     memset(model, 0, WINDOW_PAGES * sizeof(*model));
@@ -719,6 +731,59 @@ static void test_no_memory(void **state)
 
 /* ---- Dirty pages while a CPU writes ---- */
 
+static u64 last_moment_marks;
+static unsigned last_moments;
+
+/* A CPU writes through the entry at the last moment before it changes, once. */
+static void write_at_last_moment(u64 *entry)
+{
+    before_swap = NULL;
+    *entry |= last_moment_marks;
+    last_moments++;
+}
+
+static void note_attr(void *arg, u64 va, unsigned shift, u32 attr)
+{
+    (void)va;
+    (void)shift;
+    *(u32 *)arg = attr;
+}
+
+static void last_moment(struct fixture *f)
+{
+    u32 seen = 0;
+
+    last_moment_marks = f->kind == EPT ? 0x300 : 0x60;
+    last_moments = 0;
+    MUST(ptab_map(&f->pt, 0, HPA(GIB), 2 * MIB, RAM));
+
+    before_swap = write_at_last_moment; /* a split: all pages inherit the mark */
+    MUST(ptab_protect(&f->pt, 0, PAGE_SIZE, PTAB_TYPES, PTAB_TYPE(2)));
+    assert_int_equal(last_moments, 1);
+    assert_int_equal(LOOKUP(f, 0).attr, (RAM ^ PTAB_TYPE(3)) | PTAB_A | PTAB_D);
+    assert_int_equal(LOOKUP(f, MIB).attr, RAM | PTAB_A | PTAB_D);
+
+    f->pt.max_leaf = PTAB_4K;
+    MUST(ptab_protect(&f->pt, 0, 2 * MIB, PTAB_A | PTAB_D, 0));
+    before_swap = write_at_last_moment; /* a change of something else keeps it */
+    MUST(ptab_protect(&f->pt, MIB, PAGE_SIZE, PTAB_W, 0));
+    assert_int_equal(last_moments, 2);
+    assert_int_equal(LOOKUP(f, MIB).attr, (RAM & ~PTAB_W) | PTAB_A | PTAB_D);
+
+    MUST(ptab_protect(&f->pt, 0, 2 * MIB, PTAB_D, 0));
+    before_swap = write_at_last_moment; /* a collection: either tells of it or leaves it */
+    MUST(ptab_protect_seen(&f->pt, MIB, PAGE_SIZE, PTAB_A, 0, note_attr, &seen));
+    assert_int_equal(last_moments, 3);
+    assert_true(seen & PTAB_D);
+    assert_true(LOOKUP(f, MIB).attr & PTAB_D);
+}
+
+static void test_last_moment(void **state)
+{
+    (void)state;
+    each_kind(last_moment);
+}
+
 #define LOGGED (4 * MIB)
 #define PAGES  (LOGGED / PAGE_SIZE)
 
@@ -730,16 +795,18 @@ struct writer {
     u8 wrote[PAGES];
 };
 
-/* In each round every 64th page once, so that no later write hides a lost one. */
+/* In each round every page once, so that no later write hides a lost one. */
 static void *write_pages(void *arg)
 {
     struct writer *w = arg;
 
     for (unsigned round = 1; !__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE);) {
-        if (__atomic_load_n(&w->round, __ATOMIC_ACQUIRE) != round)
+        if (__atomic_load_n(&w->round, __ATOMIC_ACQUIRE) != round) {
+            sched_yield();
             continue;
-        for (u64 page = round * 5 % 64; page < PAGES; page += 64)
-            w->wrote[page] = hw_write(w->f->kind, w->f->pt.root, page * PAGE_SIZE);
+        }
+        for (u64 i = 0, page = round * 77; i < PAGES; i++, page = (page + 1) % PAGES)
+            w->wrote[page % PAGES] = hw_write(w->f->kind, w->f->pt.root, page % PAGES * PAGE_SIZE);
         __atomic_store_n(&w->done, round++, __ATOMIC_RELEASE);
     }
     return NULL;
@@ -775,8 +842,10 @@ static void dirty_round(struct fixture *f, struct writer *w, unsigned round)
     f->pt.max_leaf = round % 4 ? PTAB_4K : PTAB_1G;
     MUST(ptab_protect(&f->pt, 0, LOGGED, PTAB_TYPES, PTAB_TYPE(1)));
 
-    while (__atomic_load_n(&w->done, __ATOMIC_ACQUIRE) != round)
-        ;
+    while (__atomic_load_n(&w->done, __ATOMIC_ACQUIRE) != round) {
+        sched_yield();
+        collect(f, dirty);
+    }
     collect(f, dirty);
     for (u64 i = 0; i < PAGES; i++)
         if (w->wrote[i] && !dirty[i])
@@ -792,7 +861,7 @@ static void dirty_log(struct fixture *f)
     pthread_t thread;
 
     MUST(pthread_create(&thread, NULL, write_pages, &w));
-    for (unsigned round = 1; round <= 2000; round++)
+    for (unsigned round = 1; round <= 200; round++)
         dirty_round(f, &w, round);
     __atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
@@ -839,6 +908,7 @@ int main(void)
         cmocka_unit_test(test_holes),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_dirty_exact),
+        cmocka_unit_test(test_last_moment),
         cmocka_unit_test(test_dirty_log),
         cmocka_unit_test(test_random_host),
         cmocka_unit_test(test_random_npt),
