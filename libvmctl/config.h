@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a guest is made of. */
+#ifndef LIBVMCTL_CONFIG_H
+#define LIBVMCTL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VM_MAX_DISKS   4 /* PIIX3 IDE has two channels of two drives */
+#define VM_MAX_NICS    8
+#define VM_MAX_SERIALS 4
+#define VM_MAX_ARGS    64
+#define VM_MAX_VCPUS   64
+
+enum vm_format { VM_RAW, VM_QCOW2, VM_VHD, VM_QED, VM_NO_MEDIUM };
+enum vm_bios { VM_SEABIOS, VM_OVMF };
+enum vm_vga { VM_VGA_STD, VM_VGA_CIRRUS, VM_VGA_NONE };
+enum vm_action { VM_DESTROY, VM_RESTART, VM_PRESERVE };
+
+struct vm_disk {
+    char *path; /* NULL: no medium */
+    enum vm_format format;
+    unsigned unit; /* 0 to 3: primary master and slave, secondary master and slave */
+    bool cdrom;
+    bool readonly;
+};
+
+struct vm_nic {
+    uint8_t mac[6];
+    char *model;  /* of QEMU's: rtl8139, ne2k_pci, e1000, ... */
+    char *bridge; /* NULL: the card's other end is in no bridge */
+    char *ifname; /* NULL: vifDOMAIN.NUMBER-emu */
+};
+
+struct vm_config {
+    char *name;
+    uint8_t uuid[16];
+    uint64_t memory_kib; /* all of it, the card's video memory included */
+    uint64_t video_kib;
+    unsigned vcpus;
+    enum vm_bios bios;
+    char *bios_path;   /* NULL: the distribution's */
+    char *loader_path; /* NULL: the distribution's hvmloader */
+    char *model_path;  /* NULL: the distribution's QEMU */
+    char *kernel;      /* for a direct boot, with initrd and command line; or NULL */
+    char *initrd;
+    char *cmdline;
+    char *boot; /* letters of boot devices in order, NULL: cd */
+    bool acpi, acpi_s3, acpi_s4, hpet;
+
+    struct vm_disk disk[VM_MAX_DISKS];
+    unsigned disks;
+    struct vm_nic nic[VM_MAX_NICS];
+    unsigned nics;
+    char *serial[VM_MAX_SERIALS]; /* as QEMU's -serial takes them */
+    unsigned serials;
+
+    enum vm_vga vga;
+    bool vnc;
+    char *vnc_listen; /* an address */
+    unsigned vnc_display;
+    bool vnc_find_unused; /* the next free display if that one is taken */
+    char *keymap;
+    bool usb;
+    char *usb_device; /* tablet, mouse, keyboard */
+
+    char *model_args[VM_MAX_ARGS]; /* handed to QEMU as they are */
+    unsigned model_arg_count;
+
+    enum vm_action on_poweroff, on_reboot, on_crash;
+};
+
+/* Defaults for everything; what is pointed to later is freed by vm_config_fini(). */
+void vm_config_init(struct vm_config *c);
+void vm_config_fini(struct vm_config *c);
+
+/* Fills in what was left open (uuid, MAC addresses) with random numbers. -errno. */
+int vm_config_complete(struct vm_config *c);
+/* Writes one sentence to why if the guest could not be made like that. 0 or -EINVAL, -ENOENT, ...
+ */
+int vm_config_check(const struct vm_config *c, char *why, size_t size);
+
+/* The file that is used for each, the default where none was named. */
+const char *vm_config_loader(const struct vm_config *c);
+const char *vm_config_bios(const struct vm_config *c);
+const char *vm_config_model(const struct vm_config *c);
+
+#endif

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "libvmctl/build.h"
+#include "libvmctl/handle.h"
+#include "libvmctl/json.h"
+#include "libvmctl/model.h"
+#include "libvmctl/qmp.h"
+#include "libvmctl/store.h"
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <xen/sched.h>
+
+#define LIST_MAX     1024u
+#define LOG_CHUNK    16384u
+#define WAIT_POLL_MS 1000
+
+const char *vm_state_name(enum vm_state state)
+{
+    static const char *const names[] = {[VM_RUNNING] = "running",
+                                        [VM_BLOCKED] = "blocked",
+                                        [VM_PAUSED] = "paused",
+                                        [VM_SHUTDOWN] = "shutdown",
+                                        [VM_DYING] = "dying"};
+
+    return names[state];
+}
+
+const char *vm_shutdown_name(uint8_t reason)
+{
+    static const char *const names[] = {
+        [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",
+        [SHUTDOWN_suspend] = "suspend",   [SHUTDOWN_crash] = "crash",
+        [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft reset"};
+
+    return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown";
+}
+
+/* ---- what there is ---- */
+
+static enum vm_state state_of(uint32_t flags)
+{
+    if (flags & XEN_DOMINF_dying)
+        return VM_DYING;
+    if (flags & XEN_DOMINF_shutdown)
+        return VM_SHUTDOWN;
+    if (flags & XEN_DOMINF_paused)
+        return VM_PAUSED;
+    return flags & XEN_DOMINF_blocked ? VM_BLOCKED : VM_RUNNING;
+}
+
+static void fill_info(struct vmctl *v, const struct xen_domctl_getdomaininfo *d, struct vm_info *i)
+{
+    *i = (struct vm_info){
+        .id = d->domain,
+        .state = state_of(d->flags),
+        .reason = (uint8_t)(d->flags >> XEN_DOMINF_shutdownshift),
+        .memory_kib = d->tot_pages * 4,
+        .limit_kib = d->max_pages > UINT64_MAX / 4 ? UINT64_MAX : d->max_pages * 4,
+        .vcpus = d->nr_online_vcpus,
+        .cpu_ns = d->cpu_time,
+    };
+    memcpy(i->uuid, d->handle, sizeof(i->uuid));
+    if (!store_get(v, i->id, "name", i->name, sizeof(i->name)))
+        i->name[0] = 0;
+    if (i->id)
+        i->model_pid = model_pid(v, i->id, &i->model_lost);
+}
+
+int vmctl_list(struct vmctl *v, struct vm_info **list, size_t *count)
+{
+    struct xen_domctl_getdomaininfo *d = xen_buffer(v, LIST_MAX * sizeof(*d));
+    struct xen_sysctl op = {.cmd = XEN_SYSCTL_getdomaininfolist};
+    int rc;
+
+    *count = 0;
+    *list = calloc(LIST_MAX, sizeof(**list));
+    op.u.getdomaininfolist.max_domains = LIST_MAX;
+    if (d)
+        set_xen_guest_handle(op.u.getdomaininfolist.buffer, d);
+    rc = d && *list ? xen_sysctl(v, &op) : -ENOMEM;
+    if (rc == 0) {
+        *count = op.u.getdomaininfolist.num_domains;
+        for (size_t i = 0; i < *count; i++)
+            fill_info(v, &d[i], &(*list)[i]);
+    }
+    if (d)
+        xen_buffer_free(v, d);
+    if (rc == 0)
+        return 0;
+    free(*list);
+    *list = NULL;
+    return vm_fail(v, -rc, "The hypervisor does not list its domains: %s.", strerror(-rc));
+}
+
+static bool matches(const struct vm_info *i, const char *name)
+{
+    char *end;
+    unsigned long n;
+
+    if (strcmp(i->name, name) == 0)
+        return true;
+    if (!isdigit((unsigned char)*name))
+        return false;
+    n = strtoul(name, &end, 10);
+    return !*end && n == i->id;
+}
+
+int vmctl_find(struct vmctl *v, const char *name, struct vm_info *info)
+{
+    struct vm_info *list;
+    bool found = false;
+    size_t count;
+    int rc = vmctl_list(v, &list, &count);
+
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < count && !found; i++) {
+        found = matches(&list[i], name);
+        if (found)
+            *info = list[i];
+    }
+    free(list);
+    return found ? 0 : vm_fail(v, ESRCH, "There is no domain %s.", name);
+}
+
+int vmctl_access(struct vmctl *v, uint16_t id, struct vm_access *a)
+{
+    char reply[1024], host[48], port[16];
+    bool lost;
+
+    *a = (struct vm_access){0};
+    if (!model_pid(v, id, &lost))
+        return 0;
+    model_qmp_path(id, a->qmp, sizeof(a->qmp));
+    store_get(v, id, "serial/0/tty", a->console, sizeof(a->console));
+    if (qmp_command(a->qmp, "query-vnc", NULL, reply, sizeof(reply)) == 0 &&
+        json_find(reply, "host", host, sizeof(host)) &&
+        json_find(reply, "service", port, sizeof(port)))
+        snprintf(a->vnc, sizeof(a->vnc), "%s:%s", host, port);
+    return 0;
+}
+
+/* ---- making ---- */
+
+static int name_is_free(struct vmctl *v, const char *name)
+{
+    struct vm_info info;
+    int rc = vmctl_find(v, name, &info);
+
+    if (rc == 0)
+        return vm_fail(v, EEXIST, "The name %s is taken by domain %u.", name, info.id);
+    return rc == -ESRCH ? 0 : rc;
+}
+
+/* Destroying frees memory step by step; the hypervisor asks for more steps by EAGAIN. */
+static int destroy_domain(struct vmctl *v, uint16_t id)
+{
+    int rc;
+
+    do
+        rc = xen_domctl_simple(v, XEN_DOMCTL_destroydomain, id);
+    while (rc == -EAGAIN);
+    return rc;
+}
+
+int vmctl_create(struct vmctl *v, const struct vm_config *config, uint16_t *id)
+{
+    struct build b = {0};
+    char why[sizeof(v->error)];
+    int rc = vm_config_check(config, why, sizeof(why));
+
+    if (rc)
+        return vm_fail(v, -rc, "%s", why);
+    rc = name_is_free(v, config->name);
+    if (rc)
+        return rc;
+    rc = build_domain(v, config, &b);
+    if (rc == 0)
+        rc = store_create(v, config, &b);
+    if (rc == 0)
+        rc = model_start(v, config, b.id);
+    if (rc && b.id) {
+        store_remove(v, b.id);
+        destroy_domain(v, b.id);
+    }
+    *id = b.id;
+    return rc;
+}
+
+/* ---- on and off ---- */
+
+static int simple(struct vmctl *v, uint32_t cmd, uint16_t id, const char *what)
+{
+    int rc = id ? xen_domctl_simple(v, cmd, id) : -EPERM;
+
+    if (rc == -ESRCH)
+        return vm_fail(v, ESRCH, "There is no domain %u.", id);
+    return rc ? vm_fail(v, -rc, "Domain %u cannot be %s: %s.", id, what, strerror(-rc)) : 0;
+}
+
+int vmctl_pause(struct vmctl *v, uint16_t id)
+{
+    return simple(v, XEN_DOMCTL_pausedomain, id, "paused");
+}
+
+int vmctl_unpause(struct vmctl *v, uint16_t id)
+{
+    return simple(v, XEN_DOMCTL_unpausedomain, id, "unpaused");
+}
+
+int vmctl_destroy(struct vmctl *v, uint16_t id)
+{
+    int rc = vmctl_pause(v, id);
+
+    if (rc)
+        return rc;
+    model_stop(v, id);
+    store_remove(v, id);
+    rc = destroy_domain(v, id);
+    return rc ? vm_fail(v, -rc, "Domain %u cannot be destroyed: %s.", id, strerror(-rc)) : 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+}
+
+/* The store tells when a domain shuts down or goes; that it might not is why it is looked at
+ * anyway. */
+int vmctl_wait(struct vmctl *v, uint16_t id, int timeout_ms, struct vm_info *info)
+{
+    struct pollfd p = {.fd = xs_fileno(v->store), .events = POLLIN};
+    int64_t end = now_ms() + timeout_ms;
+    char name[16];
+    unsigned n;
+    int rc;
+
+    snprintf(name, sizeof(name), "%u", id);
+    xs_watch(v->store, "@releaseDomain", "wait");
+    for (;;) {
+        rc = vmctl_find(v, name, info);
+        if (rc || info->state == VM_SHUTDOWN || info->state == VM_DYING)
+            break;
+        if (timeout_ms >= 0 && now_ms() >= end) {
+            rc = vm_fail(v, ETIMEDOUT, "Domain %u goes on running.", id);
+            break;
+        }
+        if (poll(&p, 1, WAIT_POLL_MS) > 0)
+            free(xs_read_watch(v->store, &n));
+    }
+    xs_unwatch(v->store, "@releaseDomain", "wait");
+    return rc;
+}
+
+/* ---- the hypervisor's log ---- */
+
+static int read_log(struct vmctl *v, uint32_t *index, char *to, uint32_t *count)
+{
+    struct xen_sysctl op = {.cmd = XEN_SYSCTL_readconsole};
+    struct xen_sysctl_readconsole *r = &op.u.readconsole;
+    int rc;
+
+    r->incremental = 1;
+    r->index = *index;
+    r->count = LOG_CHUNK;
+    set_xen_guest_handle(r->buffer, to);
+    rc = xen_sysctl(v, &op);
+    *index = r->index;
+    *count = rc ? 0 : r->count;
+    return rc;
+}
+
+int vmctl_log(struct vmctl *v, uint32_t *index, char **text)
+{
+    char *chunk = xen_buffer(v, LOG_CHUNK), *more;
+    size_t length = 0;
+    uint32_t count;
+    int rc;
+
+    *text = calloc(1, 1);
+    rc = chunk && *text ? 0 : -ENOMEM;
+    while (rc == 0) {
+        rc = read_log(v, index, chunk, &count);
+        if (rc || count == 0)
+            break;
+        more = realloc(*text, length + count + 1);
+        if (!more) {
+            rc = -ENOMEM;
+            break;
+        }
+        *text = more;
+        memcpy(more + length, chunk, count);
+        length += count;
+        more[length] = 0;
+    }
+    if (chunk)
+        xen_buffer_free(v, chunk);
+    if (rc == 0)
+        return 0;
+    free(*text);
+    *text = NULL;
+    return vm_fail(v, -rc, "The hypervisor does not show its log: %s.", strerror(-rc));
+}
