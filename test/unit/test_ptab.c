@@ -861,7 +861,7 @@ static void dirty_log(struct fixture *f)
     pthread_t thread;
 
     MUST(pthread_create(&thread, NULL, write_pages, &w));
-    for (unsigned round = 1; round <= 200; round++)
+    for (unsigned round = 1; round <= 30; round++)
         dirty_round(f, &w, round);
     __atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
