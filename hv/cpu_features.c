@@ -2,6 +2,7 @@
 #include "hv/cpu.h"
 #include "hv/cpu_features.h"
 #include "hv/msr.h"
+#include "hv/ptab_pat.h"
 #include "hv/x86.h"
 
 /* Root mode has no user pages at all: SMEP and SMAP turn any stray access below into a fault. */
@@ -26,7 +27,7 @@ void cpu_features_enable(void)
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
     write_cr0((read_cr0() | CR0_WP | CR0_NE) & ~(CR0_CD | CR0_NW | CR0_AM));
     write_cr4(read_cr4() | CR4_PGE | CR4_MCE | cr4_protections());
-    wrmsr(MSR_IA32_PAT, PAT_RESET);
+    wrmsr(MSR_IA32_PAT, PAT_ROOT_MODE);
 }
 
 /* What -fstack-protector-strong puts on stacks and compares. */

@@ -22,6 +22,8 @@
 #define PIC_MASTER_DATA 0x21
 #define PIC_SLAVE_DATA  0xa1
 #define REAL_MODE_END   0x100000ull
+#define ADDRESS_MAX     (1ull << 36) /* what every 64-bit CPU has: firmware's tables lie low */
+#define ACPI_TABLE_MAX  0x1000000ul
 #define MAPPED_AT_BOOT 0x100000000ull /* boot/entry.asm maps the first 4 GiB */
 
 static struct acpi_info acpi;
@@ -82,6 +84,8 @@ static void start_memory(const struct boot_info *bi)
 static const void *acpi_map(void *ctx, u64 phys, size_t len)
 {
     (void)ctx;
+    if (len > ACPI_TABLE_MAX || phys >= ADDRESS_MAX - len)
+        return NULL;
     if (vmem_is_direct(HPA(phys), len))
         return hpa_virt(HPA(phys));
     return vmem_map_device(HPA(phys), len);
