@@ -130,11 +130,15 @@ static void exit_hypercall(struct vcpu *v)
     v->domain->hypercall(v);
 }
 
+/* AMD-V exits before the privilege is checked. */
 static void exit_xsetbv(struct vcpu *v)
 {
     u64 value = v->gpr[RDX] << 32 | (u32)v->gpr[RAX];
+    struct cpu_state s;
 
-    if ((u32)v->gpr[RCX] != 0 || (value & ~v->domain->policy->xcr0_mask) || xstate_set_xcr0(v, value))
+    vendor->state_get(v, STATE_CS_SS, &s);
+    if (SEG_DPL(s.seg[SEG_SS].attr) != 0 || (u32)v->gpr[RCX] != 0 ||
+        (value & ~v->domain->policy->xcr0_mask) || xstate_set_xcr0(v, value))
         inject_exception_error(v, TRAP_GP, 0);
     else
         insn_skip(v);

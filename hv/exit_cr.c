@@ -21,7 +21,7 @@ static bool refuse(struct vcpu *v)
 /* SDM 3A 4.4.1: PAE paging keeps its four PDPTEs in the CPU from here on. */
 static bool load_pdptes(struct vcpu *v, struct cpu_state *s)
 {
-    u64 reserved = (~0ull << v->domain->policy->phys_bits & PTE_ADDR) | 0x1e6 | PTE_NX;
+    u64 reserved = ~0ull << v->domain->policy->phys_bits | 0x1e6;
 
     if (guest_read_phys(v->domain, s->pdpte, GPA(s->cr3 & 0xffffffe0), sizeof(s->pdpte)))
         return false;
@@ -280,9 +280,12 @@ static u64 *dr_slot(struct cpu_state *s, unsigned dr)
     return dr & 1 ? &s->dr7 : &s->dr6; /* 4 and 5 are 6 and 7 without CR4.DE */
 }
 
-/* What the CPU checks before it accesses a debug register (SDM 3A 17.2.2, 17.2.4). */
+/* What the CPU checks before it accesses a debug register (SDM 3A 17.2.2, 17.2.4); VT-x exits before even
+ * the privilege is (SDM 3C 26.1.3). */
 static bool dr_allowed(struct vcpu *v, unsigned dr, struct cpu_state *s)
 {
+    if (SEG_DPL(s->seg[SEG_SS].attr) != 0)
+        return refuse(v);
     if ((s->cr4 & CR4_DE) && (dr == 4 || dr == 5)) {
         inject_exception(v, TRAP_UD);
         return false;
@@ -313,7 +316,7 @@ void exit_dr(struct vcpu *v)
 
     if (!dr.decoded && !decode_dr(v, &dr))
         return;
-    vendor->state_get(v, STATE_DR | STATE_CR, &s);
+    vendor->state_get(v, STATE_DR | STATE_CR | STATE_CS_SS, &s);
     if (!dr_allowed(v, dr.dr, &s))
         return;
     if (!dr.write) {

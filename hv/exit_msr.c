@@ -8,6 +8,7 @@
 #include "hv/insn.h"
 #include "hv/log.h"
 #include "hv/msr.h"
+#include "hv/shared_info.h"
 #include "hv/trap.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
@@ -58,6 +59,7 @@ static int write_tsc(struct vcpu *v, u32 msr, u64 value)
     (void)msr;
     v->tsc_offset = value - rdtsc();
     vlapic_tsc_changed(&v->vlapic);
+    vcpu_info_update_time(v);
     return vendor->tsc_set(v, v->tsc_offset, 0);
 }
 

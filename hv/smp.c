@@ -132,7 +132,10 @@ static bool start_one(struct percpu *c, u64 page, struct ap_block *b)
     if (wait_online(c, 200000))
         return true;
     lapic_send_ipi(c->apic_id, ICR_STARTUP | (u32)(page >> PAGE_SHIFT));
-    return wait_online(c, AP_TIMEOUT_NS);
+    if (wait_online(c, AP_TIMEOUT_NS))
+        return true;
+    lapic_send_ipi(c->apic_id, ICR_INIT); /* not to wake up later, among what others use by then */
+    return false;
 }
 
 static void start_cpu(u32 apic_id, u64 page, struct ap_block *b)

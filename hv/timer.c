@@ -5,6 +5,8 @@
 #include "hv/timer.h"
 
 #define NEVER (~0ull)
+/* Decades: what is set for later is looked at then, so that no conversion overflows and fires at once. */
+#define FAR   (1ull << 60)
 
 void timer_queue_init(struct timer_queue *q)
 {
@@ -24,13 +26,14 @@ static void program(struct timer_queue *q, u64 expires)
         return;
     q->programmed = expires;
     if (lapic_has_deadline()) {
-        lapic_timer_deadline(expires == NEVER ? 0 : time_to_tsc(expires));
+        lapic_timer_deadline(expires == NEVER ? 0 : time_to_tsc(MIN(expires, FAR)));
         return;
     }
     if (expires == NEVER) {
         lapic_timer_set(0);
         return;
     }
+    expires = MIN(expires, FAR);
     now = time_ns();
     ticks = expires > now ? time_ns_to_apic(expires - now) + 1 : 1;
     lapic_timer_set((u32)MIN(ticks, 0xffffffffull)); /* too far away: an early look, set anew */
