@@ -104,22 +104,27 @@ static bool reserved_bits(const struct walk *w, unsigned level, u64 entry, bool 
     return entry & phys;
 }
 
-static void *entry_address(struct vcpu *v, u64 table, const struct walk *w, unsigned level)
+static gpa_t entry_address(u64 table, const struct walk *w, unsigned level)
 {
     unsigned shift = PAGE_SHIFT + (level - 1) * w->mode->index_bits;
     u64 index = w->gva >> shift & (BIT(w->mode->index_bits) - 1);
 
     if (w->mode == &mode_pae && level == 3)
         index &= 3;
-    return p2m_ram(&v->domain->p2m, GPA(table + index * w->mode->entry_size), false);
+    return GPA(table + index * w->mode->entry_size);
 }
 
-/* The guest's other vcpus change tables meanwhile: the bits are set only in what was read. */
-static bool set_accessed(const struct walk *w, void *at, u64 entry, u64 bits)
+/* The guest's other vcpus change tables meanwhile: the bits are set only in what was read. Tables in memory
+ * that is not the guest's to write, a frame mapped read-only from another domain say, stay as they are. */
+static bool set_accessed(struct vcpu *v, const struct walk *w, gpa_t gpa, u64 entry, u64 bits)
 {
     u32 old32 = (u32)entry;
+    void *at;
 
     if ((entry & bits) == bits)
+        return true;
+    at = p2m_ram(&v->domain->p2m, gpa, true);
+    if (!at)
         return true;
     if (w->mode->entry_size == 4)
         return __atomic_compare_exchange_n((u32 *)at, &old32, (u32)(entry | bits), false,
@@ -177,7 +182,8 @@ static u64 read_entry(const struct walk *w, const void *at)
  * when the entry changed under us, -EFAULT. */
 static int walk_level(struct vcpu *v, struct walk *w, unsigned level, u64 *out, u32 *error)
 {
-    void *at = entry_address(v, *out, w, level);
+    gpa_t gpa = entry_address(*out, w, level);
+    const void *at = p2m_ram(&v->domain->p2m, gpa, false);
     bool pdpte = w->mode == &mode_pae && level == 3;
     bool leaf, allowed;
     u64 entry, bits = PTE_A;
@@ -200,7 +206,7 @@ static int walk_level(struct vcpu *v, struct walk *w, unsigned level, u64 *out, 
     }
     if (leaf && (w->access & ACCESS_WRITE))
         bits |= PTE_D;
-    if (!pdpte && !set_accessed(w, at, entry, bits))
+    if (!pdpte && !set_accessed(v, w, gpa, entry, bits))
         return -EAGAIN;
     *out = leaf ? leaf_address(w, level, entry)
                 : entry & (w->mode == &mode_32 ? 0xfffff000 : PTE_ADDR);

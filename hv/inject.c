@@ -36,9 +36,13 @@ static bool makes_double_fault(const struct event *first, const struct event *se
 }
 
 /* Interrupts and NMIs are benign: the exception comes first, they wait for their turn. */
-static bool is_external(const struct event *e)
+static bool wait_behind(struct vcpu *v, const struct event *e)
 {
-    return e->type == EVENT_INTR || e->type == EVENT_NMI;
+    if (e->type == EVENT_NMI)
+        v->nmi_pending = true;
+    else if (e->type == EVENT_INTR)
+        v->deferred = *e;
+    return e->type == EVENT_NMI || e->type == EVENT_INTR;
 }
 
 void inject_event(struct vcpu *v, const struct event *e)
@@ -47,17 +51,12 @@ void inject_event(struct vcpu *v, const struct event *e)
         .valid = true, .type = EVENT_EXC, .vector = TRAP_DF, .has_error = true};
     struct event *pending = &v->event;
 
-    if (pending->valid && is_external(pending))
-        v->deferred = *pending;
-    else if (pending->valid && pending->type == EVENT_EXC && pending->vector == TRAP_DF &&
-             classify(e) != BENIGN) {
+    if (!pending->valid || wait_behind(v, pending))
+        *pending = *e;
+    else if (pending->type == EVENT_EXC && pending->vector == TRAP_DF && classify(e) != BENIGN)
         domain_triple_fault(v);
-        return;
-    } else if (pending->valid && makes_double_fault(pending, e)) {
-        *pending = double_fault;
-        return;
-    }
-    *pending = *e;
+    else
+        *pending = makes_double_fault(pending, e) ? double_fault : *e;
 }
 
 void inject_exception(struct vcpu *v, u8 vector)
@@ -141,15 +140,16 @@ static void deliver_interrupt(struct vcpu *v)
         vendor->want_window(v, WINDOW_INTR);
 }
 
-/* An interrupt that was taken off the vLAPIC already, but had to let an exception go first. */
+/* An interrupt that was taken off the vLAPIC already, but had to let an exception go first. An NMI does not
+ * wait for one that must wait. Returns true if something was handed to the next entry. */
 static bool deliver_deferred(struct vcpu *v)
 {
-    if (v->deferred.type == EVENT_INTR && !can_take_interrupt(v)) {
-        vendor->want_window(v, WINDOW_INTR);
+    if (can_take_interrupt(v)) {
+        deliver(v, &v->deferred);
         return true;
     }
-    deliver(v, &v->deferred);
-    return true;
+    vendor->want_window(v, WINDOW_INTR);
+    return v->nmi_pending && deliver_nmi(v);
 }
 
 void inject_prepare(struct vcpu *v)
@@ -178,5 +178,5 @@ bool inject_would_wake(struct vcpu *v)
 {
     if (v->nmi_pending || v->event.valid)
         return true;
-    return (v->rflags & RFLAGS_IF) && platform_interrupt_pending(v);
+    return (v->rflags & RFLAGS_IF) && (v->deferred.valid || platform_interrupt_pending(v));
 }

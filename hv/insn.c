@@ -15,6 +15,8 @@
 #include "hv/x86.h"
 #include "hv/xstate.h"
 
+#define TOLD_MAX 32 /* messages of one kind */
+
 /* One instruction's emulation: the emulator's view, and what its callbacks need. */
 struct work {
     struct emu e;
@@ -305,10 +307,16 @@ static void begin(struct work *w, struct vcpu *v, u32 state)
     };
 }
 
+/* A guest that does this on and on must not keep the console busy. */
 static void not_emulated(struct vcpu *v, const struct insn *insn)
 {
-    log_warn("d%uv%u: instruction at %llx not emulated (map %u opcode %02x)", v->domain->id, v->id,
-             (unsigned long long)v->rip, insn->map, insn->opcode);
+    static u32 told;
+
+    if (__atomic_fetch_add(&told, 1, __ATOMIC_RELAXED) < TOLD_MAX)
+        log_warn("d%uv%u: instruction at %llx not emulated (map %u opcode %02x)", v->domain->id, v->id,
+                 (unsigned long long)v->rip, insn->map, insn->opcode);
+    else
+        __atomic_store_n(&told, TOLD_MAX, __ATOMIC_RELAXED);
     inject_exception(v, TRAP_UD);
 }
 
@@ -332,12 +340,31 @@ static bool one_memory_operand(const struct insn *insn)
     return insn->op == OP_MOV || insn->op == OP_MOVZX || insn->op == OP_MOVSX;
 }
 
+/*
+ * Another vcpu may have changed the instruction since the CPU looked at it. The emulator checks what
+ * privilege its instructions ask for, but for ports: there the CPU has checked for string I/O that exits as
+ * such; anything else must have the privilege that no permission map is asked for.
+ */
+static bool port_allowed(const struct work *w, const struct insn *insn)
+{
+    bool string = insn->op == OP_INS || insn->op == OP_OUTS;
+    const struct vm_exit *x = &w->v->exit;
+
+    if (!string && insn->op != OP_IN && insn->op != OP_OUT)
+        return true;
+    if (x->reason == EXIT_IO)
+        return string && x->io.in == (insn->op == OP_INS);
+    return !(w->e.cr0 & CR0_PE) || (w->e.cpl <= (w->e.rflags >> 12 & 3) && !(w->e.rflags & RFLAGS_VM));
+}
+
 static int run(struct work *w, struct insn *insn)
 {
     int rc = emu_fetch(&w->e, insn, w->v->exit.bytes, w->v->exit.bytes_len);
 
     if (rc)
         return rc;
+    if (!port_allowed(w, insn))
+        return emu_exception_error(&w->e, TRAP_GP, 0);
     w->gpa_known = w->v->exit.reason == EXIT_PAGE_FAULT && one_memory_operand(insn);
     return emulate(&w->e, insn);
 }

@@ -32,6 +32,7 @@ _Static_assert(offsetof(struct tss32, eip) == 0x20 && offsetof(struct tss32, ldt
 #define TYPE_LDT        2
 #define DESC_BUSY       BIT(41)
 #define TSS_TRAP        1
+#define DR7_LOCAL       (DR7_L(0) | DR7_L(1) | DR7_L(2) | DR7_L(3) | DR7_LE)
 #define TSS_SAVED_AT    offsetof(struct tss32, eip)
 #define TSS_SAVED_SIZE  (offsetof(struct tss32, ldtr) - TSS_SAVED_AT)
 
@@ -295,15 +296,19 @@ static int push_error(struct switching *t, u32 error)
     return system_copy(t, t->s.seg[SEG_SS].base + esp, &error, sizeof(error), true);
 }
 
-static void trap_if_asked(struct switching *t)
+/* SDM 3A 7.3, 17.2.4: local breakpoints do not outlive their task; T in the new TSS traps. */
+static void settle_debug(struct switching *t)
 {
+    bool trap = t->tss.trap & TSS_TRAP;
     struct cpu_state s;
 
-    if (!(t->tss.trap & TSS_TRAP))
-        return;
     vendor->state_get(t->v, STATE_DR, &s);
-    s.dr6 |= DR6_BT;
-    if (vendor->state_set(t->v, STATE_DR, &s) == 0)
+    if (!trap && !(s.dr7 & DR7_LOCAL))
+        return;
+    s.dr7 &= ~(u64)DR7_LOCAL;
+    if (trap)
+        s.dr6 |= DR6_BT;
+    if (vendor->state_set(t->v, STATE_DR, &s) == 0 && trap)
         inject_exception(t->v, TRAP_DB);
 }
 
@@ -329,5 +334,5 @@ void exit_task_switch(struct vcpu *v)
     if (rc == 0 && x->has_error)
         rc = push_error(&t, x->error);
     if (rc == 0)
-        trap_if_asked(&t);
+        settle_debug(&t);
 }
