@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/domain.h"
 #include "hv/exit_io.h"
+#include "hv/exit_lapic.h"
 #include "hv/inject.h"
 #include "hv/insn.h"
 #include "hv/log.h"
@@ -56,6 +57,8 @@ void exit_page_fault(struct vcpu *v)
 {
     struct exit_npf *npf = &v->exit.npf;
 
+    if (likely(!v->event.valid) && exit_lapic_page(v))
+        return;
     if (v->domain->page_fault && v->domain->page_fault(v, npf))
         return;
     if (resolved(v, npf)) {

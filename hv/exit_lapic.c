@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/cpu_state.h"
+#include "hv/decode.h"
+#include "hv/domain.h"
+#include "hv/emulate.h"
+#include "hv/exit_lapic.h"
+#include "hv/guest_mem.h"
+#include "hv/string.h"
+#include "hv/vcpu.h"
+#include "hv/vendor.h"
+
+/* SDM 2D table A-2 and 2A 2.1: what is looked for is [REX] opcode ModRM [SIB] [displacement] [immediate]. */
+#define OPCODE_STORE     0x89
+#define OPCODE_LOAD      0x8b
+#define OPCODE_STORE_IMM 0xc7
+#define LONGEST          (1 + 1 + 1 + 1 + 4 + 4)
+
+struct mov {
+    u8 length;
+    bool store, immediate;
+    u8 reg;
+    u32 value; /* of the immediate */
+};
+
+/* Bytes of ModRM, SIB and displacement with 32- or 64-bit addresses; 0: no memory operand (SDM 2A 2.1.5). */
+static unsigned modrm_length(u8 modrm, u8 sib)
+{
+    unsigned mod = modrm >> 6, rm = modrm & 7, length = rm == 4 ? 2 : 1;
+    unsigned base = rm == 4 ? sib & 7 : rm;
+
+    switch (mod) {
+    case 0:
+        return base == 5 ? length + 4 : length;
+    case 1:
+        return length + 1;
+    case 2:
+        return length + 4;
+    default:
+        return 0;
+    }
+}
+
+/* A 32-bit MOV, as its bytes say in 32- and 64-bit code; registers are 32 bits wide, so REX.W is none. */
+static bool parse(struct mov *m, const u8 *bytes, bool mode64)
+{
+    u8 rex = mode64 && (bytes[0] & 0xf8) == 0x40 ? *bytes++ : 0;
+    u8 opcode = bytes[0], modrm = bytes[1];
+    unsigned operand = modrm_length(modrm, bytes[2]);
+
+    if (operand == 0 || (opcode != OPCODE_LOAD && opcode != OPCODE_STORE && opcode != OPCODE_STORE_IMM))
+        return false;
+    m->reg = (u8)((modrm >> 3 & 7) | (rex & 4) << 1);
+    m->store = opcode != OPCODE_LOAD;
+    m->immediate = opcode == OPCODE_STORE_IMM;
+    if (m->immediate && (modrm >> 3 & 7))
+        return false;
+    if (m->immediate)
+        memcpy(&m->value, bytes + 1 + operand, sizeof(m->value));
+    m->length = (u8)((rex ? 1 : 0) + 1 + operand + (m->immediate ? 4 : 0));
+    return true;
+}
+
+/* The instruction's bytes, from the exit or from memory; NULL: not in one page, or not to be had so simply. */
+static const u8 *fetch(struct vcpu *v, const struct cpu_state *s, u8 room[16])
+{
+    struct guest_paging g = {.cr0 = s->cr0,
+                             .cr3 = s->cr3,
+                             .cr4 = s->cr4,
+                             .efer = s->efer,
+                             .cpl = SEG_DPL(s->seg[SEG_SS].attr),
+                             .phys_bits = v->domain->policy->phys_bits};
+    u64 at = s->seg[SEG_CS].attr & SEG_L ? v->rip : (u32)(s->seg[SEG_CS].base + v->rip);
+    const void *ram;
+    gpa_t gpa;
+    u32 error;
+
+    if (v->exit.bytes_len >= LONGEST)
+        return v->exit.bytes;
+    if ((at & (PAGE_SIZE - 1)) > PAGE_SIZE - 16 || guest_walk(v, &g, at, ACCESS_EXEC, &gpa, &error))
+        return NULL;
+    ram = p2m_ram(&v->domain->p2m, gpa, false);
+    return ram ? memcpy(room, ram, 16) : NULL;
+}
+
+/* The CPU has translated and checked the operand: the exit tells where it lies. */
+bool exit_lapic_page(struct vcpu *v)
+{
+    const struct exit_npf *npf = &v->exit.npf;
+    u64 offset = npf->gpa.v - vlapic_mmio_base(&v->vlapic).v;
+    struct cpu_state s;
+    u8 room[16];
+    const u8 *bytes;
+    struct mov m;
+
+    if (offset >= PAGE_SIZE || npf->in_walk || (offset & 3))
+        return false;
+    vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
+    if (emu_mode(s.efer, &s.seg[SEG_CS]) == MODE_16)
+        return false;
+    bytes = fetch(v, &s, room);
+    if (!bytes || !parse(&m, bytes, emu_mode(s.efer, &s.seg[SEG_CS]) == MODE_64) ||
+        m.store != !!(npf->access & ACCESS_WRITE))
+        return false;
+    if (m.store)
+        vlapic_mmio_write(&v->vlapic, (u32)offset, 4, m.immediate ? m.value : (u32)v->gpr[m.reg]);
+    else
+        v->gpr[m.reg] = (u32)vlapic_mmio_read(&v->vlapic, (u32)offset);
+    vcpu_skip(v, m.length);
+    return true;
+}
