@@ -10,8 +10,10 @@
 #define CHUNK   128
 #define IO_MAX  0x10000
 
+/* A slow line must not keep interrupts out: chunk by chunk, the hypercall issued again for the next. */
 static s64 console_out(struct vcpu *v, u64 at, u32 len)
 {
+    bool resumable = hypercall_resumable(v, __HYPERVISOR_console_io);
     char text[CHUNK];
 
     if (len > IO_MAX)
@@ -24,6 +26,11 @@ static s64 console_out(struct vcpu *v, u64 at, u32 len)
         log_raw(text, n);
         at += n;
         len -= n;
+        if (len && resumable) {
+            hypercall_set_arg(v, 1, len);
+            hypercall_set_arg(v, 2, at);
+            return HYPERCALL_AGAIN;
+        }
     }
     return 0;
 }

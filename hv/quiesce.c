@@ -3,23 +3,6 @@
 #include "hv/quiesce.h"
 #include "hv/vcpu.h"
 
-/* percpu.outside counts both ways: odd while the CPU is outside. */
-
-void quiesce_outside(void)
-{
-    struct percpu *c = this_cpu();
-
-    WRITE_ONCE(c->outside, c->outside + 1);
-}
-
-/* Nothing that follows is read before others can see that we are back. */
-void quiesce_inside(void)
-{
-    struct percpu *c = this_cpu();
-
-    (void)__atomic_exchange_n(&c->outside, c->outside + 1, __ATOMIC_SEQ_CST);
-}
-
 static void wait_for(struct percpu *c)
 {
     u64 seen = __atomic_load_n(&c->outside, __ATOMIC_SEQ_CST);

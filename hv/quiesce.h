@@ -9,10 +9,26 @@
 #ifndef HV_QUIESCE_H
 #define HV_QUIESCE_H
 
+#include "hv/percpu.h"
+
+/* percpu.outside counts both ways: odd while the CPU is outside. */
+
 /* The calling CPU leaves root mode's work, or is back. After the first it looks once more for requests, by
- * an atomic operation; the second is a full barrier itself. */
-void quiesce_outside(void);
-void quiesce_inside(void);
+ * an atomic operation; the second is a full barrier itself. Not nested. */
+static inline void quiesce_outside(void)
+{
+    struct percpu *c = this_cpu();
+
+    WRITE_ONCE(c->outside, c->outside + 1);
+}
+
+/* Nothing that follows is read before others can see that we are back. */
+static inline void quiesce_inside(void)
+{
+    struct percpu *c = this_cpu();
+
+    (void)__atomic_exchange_n(&c->outside, c->outside + 1, __ATOMIC_SEQ_CST);
+}
 
 /* Returns when every other CPU has been outside. No lock held; the caller holds no such address itself. */
 void quiesce_wait(void);

@@ -11,6 +11,7 @@
 #include "hv/panic.h"
 #include "hv/percpu.h"
 #include "hv/platform.h"
+#include "hv/quiesce.h"
 #include "hv/string.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
@@ -75,10 +76,13 @@ static bool runs_elsewhere(struct vcpu *v)
     return READ_ONCE(v->sched.running) && v->sched.cpu != this_cpu()->id;
 }
 
+/* v may be on its way through a hypercall that waits for all CPUs to have been outside root mode. */
 void vcpu_wait_stopped(struct vcpu *v)
 {
+    quiesce_outside();
     while (runs_elsewhere(v))
         vcpu_serve_unload();
+    quiesce_inside();
 }
 
 void vcpu_wait_left(struct vcpu *v)
@@ -258,7 +262,8 @@ int vcpu_reset(struct vcpu *v, bool init)
     v->rip = 0xfff0;
     v->rflags = RFLAGS_RESERVED;
     v->intr_shadow = 0;
-    v->event.valid = v->deferred.valid = v->nmi_pending = false;
+    v->event.valid = v->deferred.valid = v->nmi_pending = v->polling = false;
+    v->replay = (struct replay){0};
     v->activity = v->id == 0 ? ACTIVITY_RUN : ACTIVITY_WAIT_SIPI;
     __atomic_fetch_or(&v->requests, REQ_EVENT, __ATOMIC_SEQ_CST); /* to sleep, if it is to wait */
     return vendor->state_set(v, mask, &s);
@@ -330,10 +335,26 @@ void vcpu_halt(struct vcpu *v)
     vcpu_request(v, REQ_EVENT); /* decided where all events are looked at */
 }
 
-/* SDM 3A 6.8.3, 17.3.1.4: an instruction that was carried out ends the shadow and, with TF, traps. */
+/* Outside 64-bit mode EIP is 32 bits wide, and VT-x refuses to enter with more. */
+static void wrap_rip(struct vcpu *v)
+{
+    struct cpu_state s;
+
+    vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
+    if (!(s.efer & EFER_LMA) || !(s.seg[SEG_CS].attr & SEG_L))
+        v->rip = (u32)v->rip;
+}
+
+/* SDM 3A 6.8.3, 17.3.1.1, 17.3.1.4: an instruction that was carried out ends the shadow, clears RF and,
+ * with TF, traps. */
 void vcpu_skip(struct vcpu *v, unsigned length)
 {
+    u64 from = v->rip;
+
     v->rip += length;
+    if (unlikely((v->rip ^ from) >> 32))
+        wrap_rip(v);
+    v->rflags &= ~(u64)RFLAGS_RF;
     v->intr_shadow = 0;
     if (unlikely(v->rflags & RFLAGS_TF))
         inject_single_step(v);
