@@ -9,11 +9,16 @@
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
 
-/* SDM 2D table A-2 and 2A 2.1: what is looked for is [REX] opcode ModRM [SIB] [displacement] [immediate]. */
+/* SDM 2D table A-2 and 2A 2.1: what is looked for is [67] [REX] opcode ModRM [SIB] [displacement] [immediate],
+ * or [67] [REX] opcode address. */
+#define PREFIX_ADDRESS   0x67
+#define REX_NOT_W        0x40
 #define OPCODE_STORE     0x89
 #define OPCODE_LOAD      0x8b
+#define OPCODE_LOAD_EAX  0xa1
+#define OPCODE_STORE_EAX 0xa3
 #define OPCODE_STORE_IMM 0xc7
-#define LONGEST          (1 + 1 + 1 + 1 + 4 + 4)
+#define LONGEST          (1 + 1 + 1 + 1 + 1 + 4 + 4)
 
 struct mov {
     u8 length;
@@ -40,24 +45,46 @@ static unsigned modrm_length(u8 modrm, u8 sib)
     }
 }
 
-/* A 32-bit MOV, as its bytes say in 32- and 64-bit code; registers are 32 bits wide, so REX.W is none. */
-static bool parse(struct mov *m, const u8 *bytes, bool mode64)
+/* A load or store of EAX at an address in the instruction (SDM 2B MOV, moffs32). */
+static bool parse_moffs(struct mov *m, u8 opcode, bool wide_address)
 {
-    u8 rex = mode64 && (bytes[0] & 0xf8) == 0x40 ? *bytes++ : 0;
-    u8 opcode = bytes[0], modrm = bytes[1];
+    m->reg = RAX;
+    m->store = opcode == OPCODE_STORE_EAX;
+    m->length = wide_address ? 9 : 5;
+    return true;
+}
+
+static bool parse_modrm(struct mov *m, const u8 *bytes, u8 rex)
+{
+    u8 modrm = bytes[1];
     unsigned operand = modrm_length(modrm, bytes[2]);
 
-    if (operand == 0 || (opcode != OPCODE_LOAD && opcode != OPCODE_STORE && opcode != OPCODE_STORE_IMM))
-        return false;
     m->reg = (u8)((modrm >> 3 & 7) | (rex & 4) << 1);
-    m->store = opcode != OPCODE_LOAD;
-    m->immediate = opcode == OPCODE_STORE_IMM;
-    if (m->immediate && (modrm >> 3 & 7))
+    m->store = bytes[0] != OPCODE_LOAD;
+    m->immediate = bytes[0] == OPCODE_STORE_IMM;
+    if (operand == 0 || (m->immediate && (modrm >> 3 & 7)))
         return false;
     if (m->immediate)
         memcpy(&m->value, bytes + 1 + operand, sizeof(m->value));
-    m->length = (u8)((rex ? 1 : 0) + 1 + operand + (m->immediate ? 4 : 0));
+    m->length = (u8)(1 + operand + (m->immediate ? 4 : 0));
     return true;
+}
+
+/* A 32-bit MOV, as its bytes say in 32- and 64-bit code. REX.W would make it a wider one. */
+static bool parse(struct mov *m, const u8 *bytes, bool mode64)
+{
+    bool addr32 = mode64 && bytes[0] == PREFIX_ADDRESS;
+    const u8 *p = bytes + addr32;
+    u8 rex = mode64 && (*p & 0xf8) == REX_NOT_W ? *p++ : 0;
+    bool done = false;
+
+    *m = (struct mov){0};
+    if (*p == OPCODE_LOAD_EAX || *p == OPCODE_STORE_EAX)
+        done = parse_moffs(m, *p, mode64 && !addr32);
+    else if (*p == OPCODE_LOAD || *p == OPCODE_STORE || *p == OPCODE_STORE_IMM)
+        done = parse_modrm(m, p, rex);
+    m->length += (u8)(p - bytes);
+    return done;
 }
 
 /* The instruction's bytes, from the exit or from memory; NULL: not in one page, or not to be had so simply. */
