@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <xen/grant_table.h>
 #include <xen/memory.h>
 #include <xen/hvm/e820.h>
 #include <xen/hvm/hvm_info_table.h>
@@ -332,6 +334,34 @@ static int set_params(struct vmctl *v, const struct vm_config *c, const struct b
     return 0;
 }
 
+/* The store and the console reach their pages by two reserved grants, which lie in the first frame
+ * of the guest's grant table from the start (xen/grant_table.h). */
+static int make_grants(struct vmctl *v, const struct build *b)
+{
+    xenforeignmemory_resource_handle *h;
+    const struct {
+        unsigned ref;
+        uint64_t pfn;
+    } grants[] = {{GNTTAB_RESERVED_XENSTORE, b->store_pfn},
+                  {GNTTAB_RESERVED_CONSOLE, b->console_pfn}};
+    void *frame = NULL;
+
+    h = xenforeignmemory_map_resource(v->memory, b->id, XENMEM_resource_grant_table,
+                                      XENMEM_resource_grant_table_id_shared, 0, 1, &frame,
+                                      PROT_READ | PROT_WRITE, 0);
+    if (!h)
+        return vm_fail(v, errno, "The guest's grant table cannot be mapped: %s.", strerror(errno));
+    for (size_t i = 0; i < sizeof(grants) / sizeof(grants[0]); i++) {
+        struct grant_entry_v1 *e = (struct grant_entry_v1 *)frame + grants[i].ref;
+
+        e->domid = 0;
+        e->frame = (uint32_t)grants[i].pfn;
+        __atomic_store_n(&e->flags, GTF_permit_access, __ATOMIC_RELEASE);
+    }
+    xenforeignmemory_unmap_resource(v->memory, h);
+    return 0;
+}
+
 /* A stream of records, each behind a descriptor: header, one vcpu, end. */
 struct vcpu_context {
     struct hvm_save_descriptor header_d;
@@ -428,5 +458,7 @@ int build_domain(struct vmctl *v, const struct vm_config *c, struct build *b)
         rc = make_ports(v, b);
     if (rc == 0)
         rc = set_params(v, c, b);
+    if (rc == 0)
+        rc = make_grants(v, b);
     return rc ? rc : set_vcpu(v, b->id, image.entry, at.start_info);
 }

@@ -24,18 +24,21 @@ struct change {
     xs_transaction_t t;
     unsigned id;
     int error;
+    char path[PATH_MAX_LENGTH]; /* that was refused */
 };
 
-static void failed(struct change *c)
+static void failed(struct change *c, const char *path)
 {
-    if (!c->error)
-        c->error = errno ? errno : EIO;
+    if (c->error)
+        return;
+    c->error = errno ? errno : EIO;
+    snprintf(c->path, sizeof(c->path), "%s", path);
 }
 
 static void put(struct change *c, const char *path, const char *value)
 {
     if (!c->error && !xs_write(c->v->store, c->t, path, value, (unsigned)strlen(value)))
-        failed(c);
+        failed(c, path);
 }
 
 __attribute__((format(printf, 3, 4))) static void put_guest(struct change *c, const char *key,
@@ -61,7 +64,7 @@ static void make(struct change *c, const char *path, bool own)
     put(c, path, "");
     if (!c->error &&
         !xs_set_permissions(c->v->store, c->t, path, own ? owner : read_only, own ? 1 : 2))
-        failed(c);
+        failed(c, path);
 }
 
 static void make_guest(struct change *c, const char *key, bool own)
@@ -160,7 +163,7 @@ static int attempt(struct change *c, const struct vm_config *g, const struct bui
     state_entries(c, g, b);
     model_entries(c);
     if (!xs_transaction_end(c->v->store, c->t, c->error != 0))
-        failed(c);
+        failed(c, "the transaction");
     return -c->error;
 }
 
@@ -171,10 +174,11 @@ int store_create(struct vmctl *v, const struct vm_config *c, const struct build 
 
     for (unsigned i = 0; i < ATTEMPTS && rc == -EAGAIN; i++)
         rc = attempt(&change, c, b);
-    if (rc == 0 && !xs_introduce_domain(v->store, b->id, b->store_pfn, (unsigned)b->store_port))
-        rc = -errno;
-    return rc ? vm_fail(v, -rc, "The store does not take the guest's entries: %s.", strerror(-rc))
-              : 0;
+    if (rc)
+        return vm_fail(v, -rc, "The store refuses %s: %s.", change.path, strerror(-rc));
+    if (xs_introduce_domain(v->store, b->id, b->store_pfn, (unsigned)b->store_port))
+        return 0;
+    return vm_fail(v, errno, "The store does not take up with the guest: %s.", strerror(errno));
 }
 
 void store_remove(struct vmctl *v, uint16_t id)
