@@ -7,6 +7,7 @@
 #include "hv/grant.h"
 #include "hv/log.h"
 #include "hv/platform.h"
+#include "hv/quiesce.h"
 #include "hv/shared_info.h"
 #include "hv/vendor.h"
 #include "hv/vmem.h"
@@ -60,8 +61,9 @@ static int build(struct domain *d, const struct domain_config *config)
 
     if (rc)
         return rc;
-    platform_init(d);
-    rc = p2m_init(d);
+    rc = platform_init(d);
+    if (rc == 0)
+        rc = p2m_init(d);
     if (rc)
         return rc;
     rc = vendor->vm_init(d);
@@ -84,7 +86,7 @@ static void link_domain(struct domain *d)
     spin_unlock(&list_lock);
 }
 
-static void unlink_domain(struct domain *d)
+void domain_unlink(struct domain *d)
 {
     struct domain **at = &list;
 
@@ -105,6 +107,18 @@ struct domain *domain_find(u16 id)
         ;
     spin_unlock(&list_lock);
     return d;
+}
+
+struct domain *domain_from(u16 id)
+{
+    struct domain *best = NULL;
+
+    spin_lock(&list_lock);
+    for (struct domain *d = list; d; d = d->next)
+        if (d->id >= id && (!best || d->id < best->id))
+            best = d;
+    spin_unlock(&list_lock);
+    return best;
 }
 
 bool domain_owns_ram(const struct domain *d, u64 gfn)
@@ -144,13 +158,15 @@ struct domain *domain_create(u16 id, const struct domain_config *config, int *rc
 
 void domain_destroy(struct domain *d)
 {
-    unlink_domain(d);
+    domain_unlink(d);
+    quiesce_wait(); /* whoever found it before has let go of it */
     grant_destroy(d);
     evtchn_destroy(d);
     for (unsigned i = 0; i < d->vcpus; i++) {
         vcpu_block(d->vcpu[i], BLOCK_DOWN);
         vcpu_wait_stopped(d->vcpu[i]);
         vcpu_unload(d->vcpu[i]);
+        vcpu_info_forget(d->vcpu[i]);
         vcpu_destroy(d->vcpu[i]);
     }
     if (d->vendor)

@@ -3,6 +3,7 @@
 #ifndef HV_DOMAIN_H
 #define HV_DOMAIN_H
 
+#include "hv/intx.h"
 #include "hv/mmio.h"
 #include "hv/p2m.h"
 #include "hv/pio.h"
@@ -51,7 +52,13 @@ struct domain {
     u64 hvm_param[HVM_NR_PARAMS];
     const struct hvm_memmap_table_entry *map; /* as it was handed over */
     u32 map_entries;
-    u64 ram_pages;
+    u64 ram_pages; /* guests: in use, atomic */
+    u64 max_pages; /* guests: the most it may use */
+    u64 max_gfn;   /* guests: the highest that ever held RAM */
+
+    struct ioreq_domain *ioreq; /* guests: who models their devices (hv/ioreq.h) */
+    struct intx intx;           /* guests: lines those device models hold */
+    struct guest *guest;        /* guests: how they are controlled (hv/guest.h) */
 
     struct mmio_range mmio[DOMAIN_MMIO_RANGES]; /* devices in root mode */
     unsigned mmio_ranges;
@@ -83,8 +90,13 @@ struct domain *__must_check domain_create(u16 id, const struct domain_config *co
 /* Gives back everything; the domain is paused or never ran. */
 void domain_destroy(struct domain *d);
 
+/* domain_find() does not find it any more; domain_destroy() does this too. */
+void domain_unlink(struct domain *d);
+
 /* The domain with this id, NULL if there is none. It stays for as long as the caller's exit lasts. */
 struct domain *domain_find(u16 id);
+/* The domain with the lowest id from this one on, NULL: there is none. */
+struct domain *domain_from(u16 id);
 /* Does d's map, as it was handed over, call this frame RAM? */
 bool domain_owns_ram(const struct domain *d, u64 gfn);
 

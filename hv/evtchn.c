@@ -15,7 +15,8 @@
 
 struct evtchn {
     u8 state; /* EVTCHNSTAT_* */
-    u8 virq;
+    u8 virq : 7;
+    u8 hv : 1;       /* root mode listens here: evtchn_alloc_hv() */
     u16 vcpu;        /* notified */
     u16 remote;      /* domain: unbound: who may bind; interdomain: the peer */
     u32 remote_port; /* interdomain */
@@ -99,10 +100,20 @@ static void wake_pollers(struct domain *d)
             vcpu_request(d->vcpu[i], REQ_POLL);
 }
 
+static void wake_from_ioreq(struct vcpu *v)
+{
+    vcpu_request(v, REQ_IOREQ);
+    vcpu_unblock(v, BLOCK_IOREQ);
+}
+
 static void set_pending(struct domain *d, evtchn_port_t port, struct vcpu *v)
 {
     unsigned long mask = 1ul << port % BITS;
 
+    if (d->evtchn->port[port].hv) {
+        wake_from_ioreq(v);
+        return;
+    }
     if (!d->shared || set_bit(d->shared->evtchn_pending, port))
         return;
     if (!(__atomic_load_n(&d->shared->evtchn_mask[port / BITS], __ATOMIC_SEQ_CST) & mask))
@@ -263,6 +274,8 @@ static void close_locked(struct domain *d, struct evtchn *c, struct domain *peer
         there->state = EVTCHNSTAT_unbound;
         there->remote = d->id;
         there->remote_port = 0;
+        if (there->hv)
+            wake_from_ioreq(notified(peer, there)); /* nobody will answer any more */
     }
     *c = (struct evtchn){.state = EVTCHNSTAT_closed};
 }
@@ -301,7 +314,7 @@ static s64 send(struct vcpu *v, evtchn_port_t port)
     struct evtchn *c = port_of(d, port);
     s64 rc = 0;
 
-    if (!c)
+    if (!c || c->hv)
         return -EINVAL;
     spin_lock(&d->evtchn->lock);
     switch (c->state) {
@@ -329,7 +342,7 @@ static s64 bind_vcpu(struct domain *d, const struct evtchn_bind_vcpu *b)
 
     if (b->vcpu >= d->vcpus)
         return -ENOENT;
-    if (!c)
+    if (!c || c->hv)
         return -EINVAL;
     spin_lock(&d->evtchn->lock);
     if (c->state == EVTCHNSTAT_unbound || c->state == EVTCHNSTAT_interdomain ||
@@ -389,9 +402,52 @@ static s64 reset(struct vcpu *v, const struct evtchn_reset *r)
     if (!d)
         return rc;
     for (evtchn_port_t p = 1; p < EVTCHN_PORTS; p++)
-        if (d->evtchn->port[p].state != EVTCHNSTAT_closed)
+        if (d->evtchn->port[p].state != EVTCHNSTAT_closed && !d->evtchn->port[p].hv)
             close_port(d, p);
     return 0;
+}
+
+/* A guest's request: root mode's own ports are not its to close. */
+static s64 close_guest(struct domain *d, evtchn_port_t port)
+{
+    struct evtchn *c = port_of(d, port);
+
+    return c && c->hv ? -EINVAL : close_port(d, port);
+}
+
+s64 evtchn_alloc_hv(struct domain *d, u16 remote, unsigned vcpu)
+{
+    struct evtchn *c;
+    s64 port;
+
+    spin_lock(&d->evtchn->lock);
+    c = open_port(d, &port);
+    if (c)
+        *c = (struct evtchn){.state = EVTCHNSTAT_unbound, .hv = 1, .vcpu = (u16)vcpu, .remote = remote};
+    spin_unlock(&d->evtchn->lock);
+    return port;
+}
+
+void evtchn_free_hv(struct domain *d, evtchn_port_t port)
+{
+    (void)close_port(d, port);
+}
+
+bool evtchn_hv_bound(struct domain *d, evtchn_port_t port)
+{
+    return READ_ONCE(d->evtchn->port[port].state) == EVTCHNSTAT_interdomain;
+}
+
+void evtchn_notify_hv(struct domain *d, evtchn_port_t port)
+{
+    struct evtchn *c = port_of(d, port);
+    struct domain *peer;
+
+    spin_lock(&d->evtchn->lock);
+    peer = c->state == EVTCHNSTAT_interdomain ? domain_find(c->remote) : NULL;
+    if (peer)
+        set_pending(peer, c->remote_port, notified(peer, port_of(peer, c->remote_port)));
+    spin_unlock(&d->evtchn->lock);
 }
 
 void evtchn_destroy(struct domain *d)
@@ -468,7 +524,7 @@ static s64 dispatch(struct vcpu *v, u32 cmd, union evtchn_arg *a)
     case EVTCHNOP_bind_virq:
         return bind_virq(v, &a->bind_virq);
     case EVTCHNOP_close:
-        return close_port(v->domain, a->close.port);
+        return close_guest(v->domain, a->close.port);
     case EVTCHNOP_send:
         return send(v, a->send.port);
     case EVTCHNOP_status:

@@ -27,6 +27,17 @@ void evtchn_destroy(struct domain *d);
 bool evtchn_valid(struct domain *d, evtchn_port_t port);
 bool evtchn_is_pending(struct domain *d, evtchn_port_t port);
 
+/*
+ * Ports root mode listens at itself, for a device model at the other end (hv/ioreq.h): unbound for the domain
+ * `remote` to bind. What comes in, and the peer's going, unblocks the vcpu (BLOCK_IOREQ) with REQ_IOREQ set;
+ * the guest can do nothing with them. Returns the port or -ENOSPC. Any CPU.
+ */
+s64 __must_check evtchn_alloc_hv(struct domain *d, u16 remote, unsigned vcpu);
+void evtchn_free_hv(struct domain *d, evtchn_port_t port);
+bool evtchn_hv_bound(struct domain *d, evtchn_port_t port);
+/* Tells the other end; nobody there: nothing happens. */
+void evtchn_notify_hv(struct domain *d, evtchn_port_t port);
+
 /* Raises v's VIRQ, if it is bound. Any CPU. */
 void evtchn_raise_virq(struct vcpu *v, unsigned virq);
 /* The same for one that belongs to the whole domain. */

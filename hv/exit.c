@@ -7,6 +7,7 @@
 #include "hv/exit_msr.h"
 #include "hv/inject.h"
 #include "hv/insn.h"
+#include "hv/ioreq.h"
 #include "hv/irq.h"
 #include "hv/log.h"
 #include "hv/percpu.h"
@@ -210,6 +211,15 @@ void exit_report(const struct domain *d)
         if (n)
             log_debug("d%u: %llu exits %s", d->id, (unsigned long long)n, exit_name(r));
     }
+}
+
+void exit_resume(struct vcpu *v)
+{
+    __atomic_fetch_and(&v->requests, ~REQ_IOREQ, __ATOMIC_SEQ_CST);
+    if (!v->domain->ioreq || !ioreq_answered(v))
+        return;
+    exits[v->exit.reason].handle(v);
+    ioreq_forget(v);
 }
 
 void exit_handle(struct vcpu *v)

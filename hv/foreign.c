@@ -5,6 +5,7 @@
 #include "hv/grant.h"
 #include "hv/guest_mem.h"
 #include "hv/hypercall.h"
+#include "hv/ioreq.h"
 #include "hv/p2m.h"
 #include <xen/xen.h>
 #include <xen/memory.h>
@@ -112,10 +113,23 @@ static u32 grant_frames(u32 id)
     return id == XENMEM_resource_grant_table_id_shared ? GRANT_MAX_FRAMES : 0;
 }
 
+static mfn_t ioreq_frame(struct domain *d, u32 id, u64 idx)
+{
+    return id <= 0xffff ? ioreq_page(d, (u16)id, idx) : MFN_NONE;
+}
+
+/* The buffered ring and one page of slots; whether there is such a server is seen when it is asked for. */
+static u32 ioreq_frames(u32 id)
+{
+    (void)id;
+    return 2;
+}
+
 static const struct resource {
     u32 (*frames)(u32 id); /* how many there can be; 0: no such resource */
     mfn_t (*frame)(struct domain *d, u32 id, u64 idx);
 } resources[] = {
+    [XENMEM_resource_ioreq_server] = {ioreq_frames, ioreq_frame},
     [XENMEM_resource_grant_table] = {grant_frames, grant_frame},
 };
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/tools_abi.h" /* first: it asks the public headers for all they have */
 #include "hv/domain.h"
 #include "hv/errno.h"
 #include "hv/foreign.h"
 #include "hv/grant.h"
 #include "hv/guest_mem.h"
+#include "hv/guest_ram.h"
+#include "hv/hc_memory_guest.h"
 #include "hv/hypercall.h"
 #include "hv/shared_info.h"
 #include <xen/xen.h>
@@ -61,6 +64,24 @@ static s64 move_grant_frame(struct domain *d, u32 idx, mfn_t m, gfn_t to)
     return p2m_remove(d, was, 1);
 }
 
+static bool is_guest_ram(const struct domain *d, u64 gfn)
+{
+    enum p2m_type type;
+    u32 attr;
+
+    return d->guest && !mfn_is_none(p2m_lookup(&d->p2m, GFN(gfn), &type, &attr)) &&
+           (type == P2M_RAM || type == P2M_RAM_RO || type == P2M_IOREQ);
+}
+
+/* A guest's RAM that another page takes the place of goes back to the pool. The domain, looked up anew. */
+static struct domain *make_room(struct vcpu *v, struct domain *d, const struct xen_add_to_physmap *a, s64 *rc)
+{
+    if (!is_guest_ram(d, a->gpfn))
+        return d;
+    *rc = guest_ram_remove(d, GFN(a->gpfn), 0);
+    return *rc ? NULL : hypercall_domain(v, a->domid, rc);
+}
+
 static s64 add_to_physmap(struct vcpu *v, u64 at)
 {
     struct xen_add_to_physmap a;
@@ -75,9 +96,14 @@ static s64 add_to_physmap(struct vcpu *v, u64 at)
         return rc;
     if (a.gpfn >> (52 - PAGE_SHIFT))
         return -EINVAL;
+    if (a.space == XENMAPSPACE_gmfn)
+        return guest_move_page(v, &a);
     m = space_frame(d, a.space, a.idx);
     if (mfn_is_none(m))
         return -EINVAL;
+    d = make_room(v, d, &a, &rc);
+    if (!d)
+        return rc;
     rc = p2m_add(d, GFN(a.gpfn), m, 1, P2M_SHARED, PTAB_RW | PTAB_MEMTYPE(MEMTYPE_WB));
     if (rc == 0 && a.space == XENMAPSPACE_grant_table)
         rc = move_grant_frame(d, (u32)a.idx, m, GFN(a.gpfn));
@@ -99,6 +125,8 @@ static s64 remove_from_physmap(struct vcpu *v, u64 at)
         return rc;
     if (r.gpfn >> (52 - PAGE_SHIFT) || mfn_is_none(p2m_lookup(&d->p2m, GFN(r.gpfn), &type, &attr)))
         return -ENOENT;
+    if (is_guest_ram(d, r.gpfn))
+        return guest_ram_remove(d, GFN(r.gpfn), 0);
     return p2m_remove(d, GFN(r.gpfn), 1);
 }
 
@@ -147,18 +175,6 @@ static s64 reservation(struct vcpu *v, u64 at, bool out)
     return (s64)r.nr_extents;
 }
 
-static s64 pages_of(struct vcpu *v, u64 at)
-{
-    struct domain *d;
-    domid_t id;
-    s64 rc = 0;
-
-    if (guest_read(v, &id, at, sizeof(id)))
-        return -EFAULT;
-    d = hypercall_domain(v, id, &rc);
-    return d ? (s64)d->ram_pages : rc;
-}
-
 /* An operation on many elements that takes long is issued again with how many are done above its number. */
 static s64 by_elements(struct vcpu *v, s64 (*fn)(struct vcpu *v, u64 arg, u64 *start), const u64 *arg)
 {
@@ -184,13 +200,22 @@ s64 hc_memory_op(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
     case XENMEM_remove_from_physmap:
         return remove_from_physmap(v, arg[1]);
     case XENMEM_decrease_reservation:
-        return reservation(v, arg[1], true);
+        return guest_memory_concerns(v, arg[1]) ? by_elements(v, guest_decrease, arg)
+                                                : reservation(v, arg[1], true);
     case XENMEM_populate_physmap:
-        return reservation(v, arg[1], false);
+        return guest_memory_concerns(v, arg[1]) ? by_elements(v, guest_populate, arg)
+                                                : reservation(v, arg[1], false);
     case XENMEM_current_reservation:
     case XENMEM_maximum_reservation:
     case XENMEM_maximum_gpfn:
-        return pages_of(v, arg[1]);
+        return guest_pages(v, arg[1], (u32)arg[0] & OP_MASK);
+    case XENMEM_set_memory_map:
+        return guest_set_map(v, arg[1]);
+    case XENMEM_claim_pages:
+        return guest_claim(v, arg[1]);
+    case XENMEM_get_sharing_freed_pages: /* no page is shared */
+    case XENMEM_get_sharing_shared_pages:
+        return 0;
     default:
         return -ENOSYS;
     }

@@ -33,6 +33,9 @@ static const struct hypercall_entry table[] = {
     [__HYPERVISOR_event_channel_op] = {hc_event_channel_op, false},
     [__HYPERVISOR_physdev_op] = {hc_physdev_op, true},
     [__HYPERVISOR_hvm_op] = {hc_hvm_op, false},
+    [__HYPERVISOR_sysctl] = {hc_sysctl, true},
+    [__HYPERVISOR_domctl] = {hc_domctl, true},
+    [__HYPERVISOR_dm_op] = {hc_dm_op, true},
 };
 
 /* Said once for each number: a stock kernel probes, and that is no news the second time. */

@@ -6,6 +6,7 @@
 #include "hv/guest_mem.h"
 #include "hv/inject.h"
 #include "hv/insn.h"
+#include "hv/ioreq.h"
 #include "hv/log.h"
 #include "hv/mmio.h"
 #include "hv/pio.h"
@@ -248,6 +249,74 @@ static int op_out(struct emu *e, u16 port, u32 value, unsigned size)
     return rc;
 }
 
+/* The RAM end of a REP string: GPA of the first element, if all of its page is RAM. */
+static bool ram_end(struct work *w, u64 gva, bool write, u64 *gpa)
+{
+    gpa_t at;
+
+    if (translate(w, gva, write ? ACCESS_WRITE : ACCESS_READ, &at) || !p2m_ram(&w->v->domain->p2m, at, write))
+        return false;
+    *gpa = at.v;
+    return true;
+}
+
+/* The device end: neither RAM nor root mode's. */
+static bool device_end(struct work *w, u64 gva, bool write, u64 *gpa)
+{
+    gpa_t at;
+
+    if (translate(w, gva, write ? ACCESS_WRITE : ACCESS_READ, &at) || mmio_is_ours(w->v, at) ||
+        p2m_ram(&w->v->domain->p2m, at, false))
+        return false;
+    *gpa = at.v;
+    return true;
+}
+
+/* Can a device model do it as a whole? */
+static bool describe_rep(struct work *w, const struct emu_rep *rep, struct ioreq_rep *r)
+{
+    *r = (struct ioreq_rep){.size = rep->size, .down = rep->down, .count = (u32)rep->count, .data_is_ptr = true};
+    switch (rep->op) {
+    case OP_INS:
+        r->port = true;
+        r->addr = rep->port;
+        return !pio_is_ours(w->v->domain, rep->port) && ram_end(w, rep->dst, true, &r->data);
+    case OP_OUTS:
+        r->port = r->write = true;
+        r->addr = rep->port;
+        return !pio_is_ours(w->v->domain, rep->port) && ram_end(w, rep->src, false, &r->data);
+    case OP_STOS:
+        r->write = true;
+        r->data_is_ptr = false;
+        r->data = rep->value;
+        return device_end(w, rep->dst, true, &r->addr);
+    case OP_MOVS:
+        r->write = ram_end(w, rep->src, false, &r->data);
+        if (r->write)
+            return device_end(w, rep->dst, true, &r->addr);
+        return device_end(w, rep->src, false, &r->addr) && ram_end(w, rep->dst, true, &r->data);
+    default:
+        return false;
+    }
+}
+
+/* Once an element has been begun by itself it is finished so. */
+static int op_rep(struct emu *e, const struct emu_rep *rep)
+{
+    struct work *w = work_of(e);
+    struct ioreq_rep r;
+    unsigned done;
+
+    if (!w->v->domain->ioreq)
+        return 0;
+    done = ioreq_rep_done(w->v);
+    if (done)
+        return (int)MIN(done, rep->count);
+    if (w->v->replay.done || rep->count < 2 || !describe_rep(w, rep, &r))
+        return 0;
+    return ioreq_rep(w->v, &r);
+}
+
 static void op_commit(struct emu *e)
 {
     work_of(e)->v->replay = (struct replay){0};
@@ -273,6 +342,7 @@ static const struct emu_ops ops = {
     .probe_write = op_probe_write,
     .in = op_in,
     .out = op_out,
+    .rep = op_rep,
     .commit = op_commit,
     .vector_get = op_vector_get,
     .vector_set = op_vector_set,

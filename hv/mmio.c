@@ -43,6 +43,11 @@ static void range_access(struct vcpu *v, const struct mmio_range *r, u64 offset,
         *value = r->read(v, offset, size) & all_ones(size);
 }
 
+bool mmio_is_ours(struct vcpu *v, gpa_t gpa)
+{
+    return gpa.v - vlapic_mmio_base(&v->vlapic).v < PAGE_SIZE || find_range(v->domain, gpa.v);
+}
+
 int mmio_access(struct vcpu *v, gpa_t gpa, unsigned size, bool write, u64 *value)
 {
     u64 lapic = gpa.v - vlapic_mmio_base(&v->vlapic).v;
@@ -78,6 +83,11 @@ static const struct pio_range *find_port(const struct domain *d, u16 port)
         if (port >= d->pio[i].first && port <= d->pio[i].last)
             return &d->pio[i];
     return NULL;
+}
+
+bool pio_is_ours(const struct domain *d, u16 port)
+{
+    return find_port(d, port);
 }
 
 int pio_access(struct vcpu *v, u16 port, unsigned size, bool write, u32 *value)

@@ -19,6 +19,9 @@ struct mmio_range {
 /* Before the domain runs. -ENOSPC. */
 int __must_check mmio_register(struct domain *d, const struct mmio_range *r);
 
+/* Does root mode itself answer there? */
+bool mmio_is_ours(struct vcpu *v, gpa_t gpa);
+
 /* One access to what is not RAM, up to 8 bytes, inside one page. 0, or -EAGAIN: a device model was asked
  * and the vcpu is blocked until it answers. What nobody answers reads as ones. */
 int mmio_access(struct vcpu *v, gpa_t gpa, unsigned size, bool write, u64 *value);

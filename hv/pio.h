@@ -17,6 +17,9 @@ struct pio_range {
 
 int __must_check pio_register(struct domain *d, const struct pio_range *r);
 
+/* Does root mode itself answer there? */
+bool pio_is_ours(const struct domain *d, u16 port);
+
 /* size: 1, 2, 4. Returns as mmio_access() does. */
 int pio_access(struct vcpu *v, u16 port, unsigned size, bool write, u32 *value);
 

@@ -85,13 +85,50 @@ static void pic_intr(struct vpic *pic, bool level)
     vioapic_set_line(&d->vioapic, 0, level);
 }
 
-void platform_init(struct domain *d)
+static u64 ioapic_read(struct vcpu *v, u64 offset, unsigned size)
 {
+    (void)size;
+    return vioapic_mmio_read(&v->domain->vioapic, (u32)offset);
+}
+
+static void ioapic_write(struct vcpu *v, u64 offset, unsigned size, u64 value)
+{
+    (void)size;
+    vioapic_mmio_write(&v->domain->vioapic, (u32)offset, (u32)value);
+}
+
+static u32 pic_read(struct vcpu *v, u16 port, unsigned size)
+{
+    (void)size;
+    return vpic_read(&v->domain->vpic, port);
+}
+
+static void pic_write(struct vcpu *v, u16 port, unsigned size, u32 value)
+{
+    (void)size;
+    vpic_write(&v->domain->vpic, port, (u8)value);
+}
+
+static const struct mmio_range ioapic_page = {VIOAPIC_DEFAULT_BASE, PAGE_SIZE, ioapic_read, ioapic_write};
+static const struct pio_range pic_ports[] = {
+    {0x20, 0x21, pic_read, pic_write},
+    {0xa0, 0xa1, pic_read, pic_write},
+    {0x4d0, 0x4d1, pic_read, pic_write},
+};
+
+int platform_init(struct domain *d)
+{
+    int rc;
+
     apic_bus_init(&d->apic_bus, d->apic_slots);
     if (d->privileged)
-        return;
+        return 0;
     vioapic_init(&d->vioapic, IOAPIC_ID, VIOAPIC_MAX_PINS, IOAPIC_VERSION, &d->apic_bus);
     vpic_init(&d->vpic, pic_intr);
+    rc = mmio_register(d, &ioapic_page);
+    for (unsigned i = 0; i < ARRAY_SIZE(pic_ports) && rc == 0; i++)
+        rc = pio_register(d, &pic_ports[i]);
+    return rc;
 }
 
 void platform_init_vlapic(struct vcpu *v, void *page)
@@ -128,6 +165,33 @@ void platform_set_gsi(struct domain *d, unsigned gsi, bool level)
         platform_set_isa_irq(d, gsi, level);
     else
         vioapic_set_line(&d->vioapic, gsi, level);
+}
+
+static void dm_isa(void *ctx, unsigned irq, bool level)
+{
+    platform_set_isa_irq(ctx, irq, level);
+}
+
+static void dm_pin(void *ctx, unsigned pin, bool level)
+{
+    platform_set_gsi(ctx, pin, level);
+}
+
+static const struct intx_ops lines = {dm_isa, dm_pin};
+
+int platform_set_pci_intx(struct domain *d, unsigned device, unsigned line, bool level)
+{
+    return intx_set_pci(&d->intx, &lines, d, device, line, level);
+}
+
+int platform_set_dm_isa(struct domain *d, unsigned irq, bool level)
+{
+    return intx_set_isa(&d->intx, &lines, d, irq, level);
+}
+
+int platform_set_pci_link(struct domain *d, unsigned link, unsigned irq)
+{
+    return intx_set_route(&d->intx, &lines, d, link, irq);
 }
 
 u8 platform_take_interrupt(struct vcpu *v)

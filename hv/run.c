@@ -61,6 +61,8 @@ static void run_vcpu(struct percpu *c, struct vcpu *v)
             quiesce_inside();
             if (do_work(c))
                 return;
+            if (v->requests & REQ_IOREQ)
+                exit_resume(v);
             vcpu_do_requests(v);
             if (v->sched.blocked)
                 return;

@@ -47,12 +47,14 @@ struct vcpu_info *vcpu_info(const struct vcpu *v)
 int vcpu_info_register(struct vcpu *v, gpa_t gpa)
 {
     struct vcpu_info *old = vcpu_info(v), *new;
+    mfn_t m;
 
     if (v->info || (gpa.v & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(*new) || gpa.v % sizeof(u64))
         return -EINVAL;
-    new = p2m_ram(&v->domain->p2m, gpa, true);
-    if (!new)
+    /* The frame stays what it is for as long as events are written into it. */
+    if (p2m_hold(v->domain, gpa_gfn(gpa), true, &m))
         return -EFAULT;
+    new = (void *)((u8 *)mfn_virt(m) + (gpa.v & (PAGE_SIZE - 1)));
     if (old)
         *new = *old;
     else
@@ -63,6 +65,15 @@ int vcpu_info_register(struct vcpu *v, gpa_t gpa)
     __atomic_store_n(&v->info, new, __ATOMIC_RELEASE);
     vcpu_info_update_time(v);
     return 0;
+}
+
+void vcpu_info_forget(struct vcpu *v)
+{
+    struct vcpu_info *info = v->info;
+
+    v->info = NULL;
+    if (info)
+        p2m_let_go(virt_mfn((void *)ALIGN_DOWN((uintptr_t)info, PAGE_SIZE)));
 }
 
 /* xen/xen.h, struct vcpu_time_info: ns = (ticks << shift) * mul >> 32. */

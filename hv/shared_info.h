@@ -24,6 +24,9 @@ struct vcpu_info *vcpu_info(const struct vcpu *v);
  * -EFAULT: no RAM. v's CPU or v not running. */
 int __must_check vcpu_info_register(struct vcpu *v, gpa_t gpa);
 
+/* Lets go of that memory. No event can come for v any more. */
+void vcpu_info_forget(struct vcpu *v);
+
 /* Writes v's time (TSC now, and its rate). */
 void vcpu_info_update_time(struct vcpu *v);
 

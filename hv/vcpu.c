@@ -301,7 +301,7 @@ static void wake(struct vcpu *v)
 
 void vcpu_do_requests(struct vcpu *v)
 {
-    u32 r = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
+    u32 r = __atomic_fetch_and(&v->requests, REQ_IOREQ, __ATOMIC_SEQ_CST); /* that one is exit_resume()'s */
 
     if (r & REQ_FLUSH_NESTED)
         vendor->tlb_flush(v, FLUSH_NESTED);
