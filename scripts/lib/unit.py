@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The unit layer: every CMocka program in build/test/unit, one test per CMocka test."""
+"""The unit layer: every CMocka program in build/test/unit, one test per CMocka test; then every libFuzzer
+target of test/fuzz for a few seconds (HELIUM_FUZZ_SECONDS), one test each."""
 
 import os
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from emulator import BUILD, LOGS
+from emulator import BUILD, LOGS, ROOT
 
 TIMEOUT = 900
+FUZZ_SECONDS = int(os.environ.get("HELIUM_FUZZ_SECONDS", "10"))
 TAP_LINE = re.compile(r"^(ok|not ok) \d+ - (\S+)", re.M)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.M)
 
@@ -49,11 +51,34 @@ def run_program(program, report):
     report.batch(judge(program.name, output.decode("utf-8", "replace"), status), log)
 
 
+def run_fuzz(name, report):
+    """Builds one fuzz target, which the default build leaves out, and runs it; crashes stay in the logs."""
+    log = LOGS / f"{name}.log"
+    program = BUILD / "test/fuzz" / name
+    artifacts = LOGS / name
+    artifacts.mkdir(exist_ok=True)
+    steps = (["cmake", "--build", BUILD, "--target", f"test/fuzz/{name}"],
+             [program, f"-max_total_time={FUZZ_SECONDS}", f"-artifact_prefix={artifacts}/",
+              "-print_final_stats=1", "-verbosity=0"])
+    reason = None
+    with open(log, "wb") as output:
+        for step in steps:
+            if reason is None:
+                status = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                        timeout=TIMEOUT, check=False).returncode
+                reason = f"{step[0]} ended with status {status}" if status else None
+    report.batch([(f"fuzz/{name.removeprefix('fuzz_')}", reason)], log)
+
+
 def run(report, jobs, only):
-    found = [program for program in programs(BUILD / "test/unit") if only.search(f"unit/{program.name}")]
-    if not found:
+    present = programs(BUILD / "test/unit")
+    found = [program for program in present if only.search(f"unit/{program.name}")]
+    if not present:
         report.batch([("unit", f"no unit test program in {BUILD / 'test/unit'}")])
         return
     report.say(f"unit: {len(found)} programs")
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(lambda program: run_program(program, report), found))
+    for source in sorted((ROOT / "test/fuzz").glob("fuzz_*.c")):
+        if only.search(f"fuzz/{source.stem}"):
+            run_fuzz(source.stem, report)
