@@ -143,6 +143,23 @@ int p2m_remove(struct domain *d, gfn_t gfn, u64 count)
     return rc;
 }
 
+/* The leaf at gfn and the frame it leads to; 0: nothing is there. */
+static u64 entry_at(const struct p2m *p, gfn_t gfn, mfn_t *mfn)
+{
+    unsigned shift = PAGE_SHIFT;
+    /* A number too large would come out as a small address. */
+    u64 e = gfn.v >> (64 - PAGE_SHIFT) ? 0 : ptab_entry(&p->pt, gfn.v << PAGE_SHIFT, &shift);
+    u64 inside = (1ull << (shift - PAGE_SHIFT)) - 1;
+
+    *mfn = e ? MFN((hpa_mfn(HPA(e & PTE_ADDR)).v & ~inside) | (gfn.v & inside)) : MFN_NONE;
+    return e;
+}
+
+static enum p2m_type entry_type(const struct p2m *p, u64 e)
+{
+    return e >> p->pt.fmt->type_shift & 15;
+}
+
 /* Never part of a large leaf, so that taking it out takes no memory. Lock held. */
 static int map_single(struct ptab *pt, gfn_t gfn, mfn_t mfn, u32 attr)
 {
@@ -157,12 +174,13 @@ static int map_single(struct ptab *pt, gfn_t gfn, mfn_t mfn, u32 attr)
 
 int p2m_enter(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type, u32 attr)
 {
-    enum p2m_type there;
-    u32 old;
     int rc = -EBUSY;
+    mfn_t old;
+    u64 e;
 
     spin_lock(&d->p2m.lock);
-    if (mfn_is_none(p2m_lookup(&d->p2m, gfn, &there, &old)) || there == P2M_MMIO) {
+    e = entry_at(&d->p2m, gfn, &old);
+    if (!e || entry_type(&d->p2m, e) == P2M_MMIO) {
         rc = map_single(&d->p2m.pt, gfn, mfn, attr | PTAB_TYPE(type));
         d->p2m.foreign += rc == 0 && type == P2M_FOREIGN;
     }
@@ -172,11 +190,12 @@ int p2m_enter(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type, u32 at
 
 void p2m_withdraw(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type)
 {
-    enum p2m_type there = P2M_NONE;
-    u32 attr;
+    mfn_t there;
+    u64 e;
 
     spin_lock(&d->p2m.lock);
-    if (p2m_lookup(&d->p2m, gfn, &there, &attr).v == mfn.v && there == type) {
+    e = entry_at(&d->p2m, gfn, &there);
+    if (e && there.v == mfn.v && entry_type(&d->p2m, e) == type) {
         ASSERT(ptab_unmap(&d->p2m.pt, gfn_gpa(gfn).v, PAGE_SIZE) == 0);
         d->p2m.changes++; /* a flush that began before does not cover it */
     }
@@ -199,11 +218,10 @@ int p2m_hold_frame(const struct domain *d, mfn_t mfn)
 
 int p2m_hold(struct domain *d, gfn_t gfn, bool write, mfn_t *mfn)
 {
-    enum p2m_type type;
-    u32 attr;
+    u64 e = entry_at(&d->p2m, gfn, mfn), need = write ? d->p2m.pt.fmt->write : 0;
+    enum p2m_type type = entry_type(&d->p2m, e);
 
-    *mfn = p2m_lookup(&d->p2m, gfn, &type, &attr);
-    if (mfn_is_none(*mfn) || (type != P2M_RAM && type != P2M_RAM_RO) || (write && !(attr & PTAB_W)))
+    if (!e || (type != P2M_RAM && type != P2M_RAM_RO) || (e & need) != need)
         return -EINVAL;
     return p2m_hold_frame(d, *mfn);
 }

@@ -101,6 +101,12 @@ void quiesce_wait(void)
         }
 }
 
+/* Server 3 of each domain has one page, its grant table's first. */
+mfn_t ioreq_page(struct domain *d, u16 server, u64 frame)
+{
+    return server == 3 && frame == 0 ? grant_table_frame(d, 0) : MFN_NONE;
+}
+
 struct domain *domain_find(u16 id)
 {
     for (unsigned i = 0; i < DOMS; i++)
@@ -1053,7 +1059,14 @@ static void test_acquire(void **state)
     assert_int_equal(foreign_acquire(cpu[0], (u64)&a, &start), -EINVAL);
     a.id = 0, a.type = 9;
     assert_int_equal(foreign_acquire(cpu[0], (u64)&a, &start), -EOPNOTSUPP);
-    a.type = XENMEM_resource_grant_table, a.domid = 0;
+    start = 0, a.type = XENMEM_resource_ioreq_server, a.nr_frames = 1, a.id = 4, a.frame = 0;
+    gfn[0] = MAP_AT + 3;
+    assert_int_equal(foreign_acquire(cpu[0], (u64)&a, &start), -EINVAL);
+    a.id = 3;
+    assert_int_equal(foreign_acquire(cpu[0], (u64)&a, &start), 0);
+    assert_int_equal(frame_of(dom[0], MAP_AT + 3).v, grant_table_frame(dom[1], 0).v);
+    assert_int_equal(p2m_remove(dom[0], GFN(MAP_AT + 3), 1), 0);
+    a.type = XENMEM_resource_grant_table, a.id = 0, a.domid = 0;
     assert_int_equal(foreign_acquire(cpu[0], (u64)&a, &start), -EINVAL);
     a.domid = 2;
     assert_int_equal(foreign_acquire(cpu[1], (u64)&a, &start), -EPERM);
