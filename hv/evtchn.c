@@ -81,6 +81,14 @@ static void upcall(struct vcpu *v)
         vcpu_request(v, REQ_EVENT);
 }
 
+void evtchn_announce(struct vcpu *v)
+{
+    const struct vcpu_info *info = vcpu_info(v);
+
+    if (info && READ_ONCE(info->evtchn_upcall_pending))
+        upcall(v);
+}
+
 /* xen/event_channel.h: pending, then the selector word, then the upcall flag; each step only if new. */
 static void deliver(struct domain *d, evtchn_port_t port, struct vcpu *v)
 {
@@ -263,14 +271,25 @@ static s64 bind_ipi(struct vcpu *v, struct evtchn_bind_ipi *b)
     return rc;
 }
 
-/* Both locks held: the port is free again, and its peer unbound for the same domain to bind anew. */
+/* The other end of c, if it still is: a domain that goes closes its ports when others no longer find it. */
+static struct evtchn *other_end(struct domain *d, const struct evtchn *c, struct domain *peer)
+{
+    struct evtchn *there = port_of(peer, c->remote_port);
+
+    return there->state == EVTCHNSTAT_interdomain && there->remote == d->id && port_of(d, there->remote_port) == c
+               ? there
+               : NULL;
+}
+
+/* Both locks held: the port is free again, and its peer unbound for the same domain to bind anew. A global
+ * VIRQ is the boot vcpu's, whoever is notified by now. */
 static void close_locked(struct domain *d, struct evtchn *c, struct domain *peer)
 {
-    if (c->state == EVTCHNSTAT_virq)
-        d->vcpu[c->vcpu]->virq_port[c->virq] = 0;
-    if (c->state == EVTCHNSTAT_interdomain && peer) {
-        struct evtchn *there = port_of(peer, c->remote_port);
+    struct evtchn *there;
 
+    if (c->state == EVTCHNSTAT_virq)
+        d->vcpu[virq_is_global(c->virq) ? 0 : c->vcpu]->virq_port[c->virq] = 0;
+    if (c->state == EVTCHNSTAT_interdomain && peer && (there = other_end(d, c, peer))) {
         there->state = EVTCHNSTAT_unbound;
         there->remote = d->id;
         there->remote_port = 0;
@@ -290,19 +309,17 @@ static s64 close_port(struct domain *d, evtchn_port_t port)
     for (;;) {
         bool paired = READ_ONCE(c->state) == EVTCHNSTAT_interdomain;
         u16 remote = READ_ONCE(c->remote);
-        struct domain *peer = paired ? domain_find(remote) : d;
+        struct domain *peer = paired ? domain_find(remote) : NULL, *other = peer ? peer : d;
         bool same;
 
-        if (!peer)
-            peer = d;
-        lock_two(d, peer);
+        lock_two(d, other);
         same = paired == (c->state == EVTCHNSTAT_interdomain) && (!paired || c->remote == remote);
         if (same && c->state != EVTCHNSTAT_closed) {
-            close_locked(d, c, paired ? peer : NULL);
-            unlock_two(d, peer);
+            close_locked(d, c, peer);
+            unlock_two(d, other);
             return 0;
         }
-        unlock_two(d, peer);
+        unlock_two(d, other);
         if (same)
             return -EINVAL;
     }

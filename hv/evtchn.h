@@ -38,6 +38,9 @@ bool evtchn_hv_bound(struct domain *d, evtchn_port_t port);
 /* Tells the other end; nobody there: nothing happens. */
 void evtchn_notify_hv(struct domain *d, evtchn_port_t port);
 
+/* The way by which v hears of events has changed: what is pending already is told by the new one. Any CPU. */
+void evtchn_announce(struct vcpu *v);
+
 /* Raises v's VIRQ, if it is bound. Any CPU. */
 void evtchn_raise_virq(struct vcpu *v, unsigned virq);
 /* The same for one that belongs to the whole domain. */

@@ -20,6 +20,8 @@ static s64 set_callback(struct domain *d, u64 via)
     if (CALLBACK_VECTOR(via) < FIRST_VECTOR)
         return -EINVAL;
     d->callback_vector = CALLBACK_VECTOR(via);
+    for (unsigned i = 0; i < d->vcpus; i++)
+        evtchn_announce(d->vcpu[i]);
     return 0;
 }
 
@@ -72,6 +74,7 @@ static s64 set_upcall_vector(struct vcpu *v, u64 at)
     if (u.vcpu >= v->domain->vcpus)
         return -ENOENT;
     v->domain->vcpu[u.vcpu]->upcall_vector = u.vector;
+    evtchn_announce(v->domain->vcpu[u.vcpu]);
     return 0;
 }
 

@@ -43,26 +43,39 @@ static s64 shut_down(struct vcpu *v, u64 at)
     return 0;
 }
 
-/* Until one of the ports is pending, or the time has come; an interrupt wakes it too. */
+/* 1 if one of the ports is pending. */
+static s64 any_pending(struct vcpu *v, const struct sched_poll *p)
+{
+    for (u32 i = 0; i < p->nr_ports; i++) {
+        evtchn_port_t port;
+
+        if (guest_read(v, &port, (u64)p->ports.p + i * sizeof(port), sizeof(port)))
+            return -EFAULT;
+        if (!evtchn_valid(v->domain, port))
+            return -EINVAL;
+        if (evtchn_is_pending(v->domain, port))
+            return 1;
+    }
+    return 0;
+}
+
+/* Until one of the ports is pending, or the time has come; an interrupt wakes it too. An event that comes
+ * after the look finds `polling` set. */
 static s64 poll(struct vcpu *v, u64 at)
 {
     struct sched_poll p;
+    s64 rc;
 
     if (guest_read(v, &p, at, sizeof(p)))
         return -EFAULT;
     if (p.nr_ports > POLL_MAX)
         return -EINVAL;
-    for (u32 i = 0; i < p.nr_ports; i++) {
-        evtchn_port_t port;
-
-        if (guest_read(v, &port, (u64)p.ports.p + i * sizeof(port), sizeof(port)))
-            return -EFAULT;
-        if (!evtchn_valid(v->domain, port))
-            return -EINVAL;
-        if (evtchn_is_pending(v->domain, port))
-            return 0;
+    __atomic_store_n(&v->polling, true, __ATOMIC_SEQ_CST);
+    rc = any_pending(v, &p);
+    if (rc) {
+        v->polling = false;
+        return rc < 0 ? rc : 0;
     }
-    v->polling = true;
     if (p.timeout)
         timer_set(&v->poll_timer, p.timeout);
     vcpu_halt(v);

@@ -14,6 +14,7 @@
 static s64 register_info(struct vcpu *caller, struct vcpu *v, u64 at)
 {
     struct vcpu_register_vcpu_info r;
+    int rc;
 
     if (v != caller && v->activity != ACTIVITY_WAIT_SIPI)
         return -EINVAL;
@@ -21,7 +22,10 @@ static s64 register_info(struct vcpu *caller, struct vcpu *v, u64 at)
         return -EFAULT;
     if (r.offset >= PAGE_SIZE || r.mfn >> (52 - PAGE_SHIFT))
         return -EINVAL;
-    return vcpu_info_register(v, GPA((r.mfn << PAGE_SHIFT) + r.offset));
+    rc = vcpu_info_register(v, GPA((r.mfn << PAGE_SHIFT) + r.offset));
+    if (rc == 0)
+        evtchn_announce(v);
+    return rc;
 }
 
 /* Where time went, as the scheduler knows it. */
@@ -38,7 +42,7 @@ static void runstate(struct vcpu *v, struct vcpu_runstate_info *info)
     info->time[RUNSTATE_blocked] = now - info->time[RUNSTATE_running];
 }
 
-/* xen/vcpu.h: written once, now and at each later switch; the area is kept as the guest's address. */
+/* Written once, now: what Linux reads of it is whether it runs, and no time is stolen from what is pinned. */
 static s64 register_runstate(struct vcpu *caller, struct vcpu *v, u64 at)
 {
     struct vcpu_register_runstate_memory_area area;

@@ -5,8 +5,8 @@
  *
  * Order, outermost first; a file that takes two says nothing else:
  *
- *   domain list -> domain -> ioreq -> grant table -> event channels -> p2m -> vpic -> vioapic
- *     -> run queue -> timer queue -> frame pool -> log
+ *   domain -> ioreq -> grant table -> event channels -> p2m -> vpic -> vioapic
+ *     -> run queue -> timer queue -> frame pool -> domain list -> log
  */
 #ifndef HV_SPINLOCK_H
 #define HV_SPINLOCK_H
