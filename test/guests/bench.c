@@ -109,11 +109,11 @@ static void measure_timer(void)
     report(has_deadline() ? "timer-due-to-handler" : "timer-set-to-handler");
 }
 
-static void hypercall(void)
+static void hypercall(bool intel)
 {
     u64 rax = 0;
 
-    if (is_bochs())
+    if (intel)
         asm volatile("vmcall" : "+a"(rax) : "b"(1), "c"(1) : "memory");
     else
         asm volatile("vmmcall" : "+a"(rax) : "b"(1), "c"(1) : "memory");
@@ -129,9 +129,11 @@ static void measure_lapic(void)
 
 static void measure_root_mode(void)
 {
+    bool intel = is_bochs();
+
     if (!under_helium())
         return;
-    MEASURE("hypercall", hypercall());
+    MEASURE("hypercall", hypercall(intel));
     MEASURE("port-in", (void)in32(0x600));
     MEASURE("port-out", out32(0x600, 1));
     MEASURE("mmio-read", (void)*(volatile u32 *)0xfed40000);

@@ -266,6 +266,35 @@ static void user_rdtsc(void)
 {
     asm volatile("rdtsc; int $0x80");
 }
+static void user_mov_dr(void)
+{
+    asm volatile("mov %dr7, %rax");
+}
+static void user_xsetbv(void)
+{
+    asm volatile("xor %ecx, %ecx; xor %edx, %edx; mov $3, %eax; xsetbv");
+}
+static void user_sti(void)
+{
+    asm volatile(
+        "pushf; andl $0xffffcfff, (%rsp); popf; ud2"); /* IOPL stays: POPF may not change it here */
+}
+static void user_ltr(void)
+{
+    asm volatile("mov $0x38, %eax; ltr %ax");
+}
+static void user_clts(void)
+{
+    asm volatile("clts");
+}
+static void user_swapgs(void)
+{
+    asm volatile("swapgs");
+}
+static void user_iret_to_kernel(void)
+{
+    asm volatile("push $0x10; push %rsp; push $2; push $8; push $0x100000; iretq");
+}
 static void user_int_80(void)
 {
     asm volatile("int $0x80");
@@ -289,6 +318,18 @@ static void check_user(void)
     user_case("user-rdmsr", user_msr, V_GP, 0);
     user_case("user-lgdt", user_lgdt, V_GP, 0);
     user_case("user-invlpg", user_invlpg, V_GP, 0);
+    user_case("user-mov-dr", user_mov_dr, V_GP, 0);
+    user_case("user-ltr", user_ltr, V_GP, 0);
+    user_case("user-clts", user_clts, V_GP, 0);
+    user_case("user-swapgs", user_swapgs, V_GP, 0);
+    user_case("user-iret-to-ring-0", user_iret_to_kernel, V_GP, CODE_SEL);
+    user_case("user-popf", user_sti, V_UD, 0);
+    check("user-popf-keeps-iopl", fault.flags >> 12 & 3, 3);
+    if (cpuid(1, 0).c & BIT(26)) {
+        write_cr4(read_cr4() | CR4_OSXSAVE);
+        user_case("user-xsetbv", user_xsetbv, V_GP, 0);
+        write_cr4(read_cr4() & ~CR4_OSXSAVE);
+    }
     user_case("user-wbinvd", user_wbinvd, V_GP, 0);
     idt[0x82].type = 0x8e;
     try_user(user_int);

@@ -195,6 +195,47 @@ static void check_v86(void)
     asm volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%fs; mov %0, %%gs" ::"r"(DATA_SEL));
 }
 
+/* SYSENTER and SYSEXIT: flat segments from one selector, no stack involved. */
+static void check_sysenter(void)
+{
+    u32 seen_cs, seen_esp;
+
+    wrmsr(0x174, 0);
+    TRY("sysenter", : :);
+    expect("sysenter-without-cs", V_GP, 0, 0);
+    wrmsr(0x174, CODE_SEL);
+    asm volatile(
+        "movl $1f, %%eax; xor %%edx, %%edx; mov $0x176, %%ecx; wrmsr; mov %%esp, %%eax; mov $0x175, %%ecx; wrmsr\n\t"
+        "sysenter\n1:\tmov %%cs, %0; mov %%esp, %1"
+        : "=&r"(seen_cs), "=&r"(seen_esp)
+        :
+        : "eax", "ecx", "edx", "memory");
+    check("sysenter-cs", seen_cs, CODE_SEL);
+    check("sysenter-esp", seen_esp, (u32)rdmsr(0x175));
+}
+
+/* A descriptor in an LDT. */
+static void check_ldt(void)
+{
+    static u64 ldt[2];
+    u64 *spare = gdt_entry(SPARE_SEL + 56);
+    u32 value;
+
+    ldt[1] = segment((u32)area, 255, access(SEG_DATA));
+    *spare = segment((u32)ldt, 15, 0x82);
+    asm volatile("lldt %w0" ::"r"(SPARE_SEL + 56));
+    asm volatile("mov %1, %%fs; movl %%fs:32, %0; mov %2, %%fs"
+                 : "=r"(value)
+                 : "r"(0xc), "r"(DATA_SEL)
+                 : "memory");
+    check("ldt", value, 0x23222120);
+    TRY("mov %0, %%fs", : : "r"(0x14));
+    expect("ldt-beyond-limit", V_GP, 0x14, 0);
+    asm volatile("lldt %w0" ::"r"(0));
+    TRY("mov %0, %%fs", : : "r"(0xc));
+    expect("ldt-none", V_GP, 0xc, 0);
+}
+
 void guest(void)
 {
     check_mode();
@@ -202,4 +243,6 @@ void guest(void)
     check_faults();
     check_user();
     check_v86();
+    check_ldt();
+    check_sysenter();
 }

@@ -188,6 +188,70 @@ static void check_gigabyte_page(void)
     write_cr3(read_cr3());
 }
 
+/* A global page's translation outlives MOV CR3, and goes when CR4.PGE changes. */
+static void check_global(void)
+{
+    static u8 page[2][4096] __attribute__((aligned(4096)));
+    ulong cr4 = read_cr4();
+    volatile u8 *window = (volatile u8 *)0x40005000;
+    u64 *pte;
+
+    page[0][0] = 0x11;
+    page[1][0] = 0x22;
+    write_cr4(cr4 | CR4_PGE);
+    pte = map_page((u64)window, (u64)page[0], PAGE_P | BIT(8));
+    check("global-page", *window, 0x11);
+    *pte = (u64)page[1] | PAGE_P | BIT(8);
+    write_cr4(cr4);
+    check("pge-off-flushes", *window, 0x22);
+    *pte = (u64)page[0] | PAGE_P;
+    write_cr3(read_cr3());
+    check("cr3-flushes", *window, 0x11);
+    *pte = (u64)page[1] | PAGE_P;
+    write_cr0(read_cr0() & ~CR0_WP);
+    write_cr0(read_cr0() | CR0_WP);
+    invlpg((ulong)window);
+    check("invlpg-flushes", *window, 0x22);
+}
+
+static void check_pcid(void)
+{
+    ulong cr4 = read_cr4(), cr3 = read_cr3();
+    static u8 page[2][4096] __attribute__((aligned(4096)));
+    volatile u8 *window = (volatile u8 *)0x40006000;
+    u64 *pte;
+
+    if (!(cpuid(1, 0).c & BIT(17)))
+        return;
+    page[0][0] = 0x33;
+    page[1][0] = 0x44;
+    pte = map_page((u64)window, (u64)page[0], PAGE_P);
+    write_cr4(cr4 | CR4_PCIDE);
+    write_cr3(cr3 | 5);
+    check("pcid-in-cr3", read_cr3(), cr3 | 5);
+    check("pcid-page", *window, 0x33);
+    *pte = (u64)page[1] | PAGE_P;
+    write_cr3(cr3 | 5); /* without bit 63: what PCID 5 had is dropped */
+    check("pcid-flush", *window, 0x44);
+    write_cr3(cr3 | 6 | BIT(63));
+    check("pcid-bit-63-reads-0", read_cr3(), cr3 | 6);
+    TRY("mov %0, %%cr0", : : "r"(read_cr0() & ~CR0_PG));
+    expect("pcid-needs-paging", V_GP, 0, 0);
+    write_cr3(cr3);
+    write_cr4(cr4);
+    TRY("mov %0, %%cr3", : : "r"(cr3));
+    expect_none("pcid-off-again");
+    if (!(cpuid(0, 0).a >= 7 && cpuid(7, 0).b & BIT(10)))
+        return;
+    {
+        static const u64 descriptor[2] = {0, 0x40006000};
+
+        *pte = (u64)page[0] | PAGE_P;
+        asm volatile("invpcid %0, %1" ::"m"(descriptor), "r"(0ul) : "memory");
+        check("invpcid-address", *window, 0x33);
+    }
+}
+
 void guest(void)
 {
     check_control_registers();
@@ -198,4 +262,6 @@ void guest(void)
     check_syscall();
     check_gigabyte_page();
     check_pages();
+    check_global();
+    check_pcid();
 }

@@ -125,8 +125,22 @@ typedef void (*form_t)(struct state *s, void *at);
     X(movnti, "movntil %%ebx, 8(%%rdi)")                                                             \
     X(addr32, "movl %%ebx, 4(%%edi)")
 
+#define AVX_FORMS(X)                                                                       \
+    X(vmovdqu_load,                                                                        \
+      "vmovdqu 4(%%rdi), %%ymm0; vextractf128 $1, %%ymm0, %%xmm1; vmovq %%xmm1, %%rbx; "   \
+      "vmovq %%xmm0, %%rdx; vzeroall")                                                     \
+    X(vmovdqu_store,                                                                       \
+      "vmovq %%rbx, %%xmm1; vmovq %%rdx, %%xmm0; vinsertf128 $1, %%xmm1, %%ymm0, %%ymm0; " \
+      "vmovdqu %%ymm0, 8(%%rdi); vzeroall")                                                \
+    X(vmovups_load_128,                                                                    \
+      "vpcmpeqd %%xmm0, %%xmm0, %%xmm0; vinsertf128 $1, %%xmm0, %%ymm0, %%ymm0; "          \
+      "vmovups (%%rdi), %%xmm0; vextractf128 $1, %%ymm0, %%xmm1; vmovq %%xmm1, %%rbx; "    \
+      "vmovq %%xmm0, %%rdx; vzeroall")                                                     \
+    X(vmovaps_store, "vmovq %%rbx, %%xmm0; vmovaps %%ymm0, 32(%%rdi); vzeroall")
+
 #define DEFINE(name, insn) FORM(name, insn)
 FORMS(DEFINE)
+AVX_FORMS(DEFINE)
 
 u8 source[64], sink[64];
 
@@ -137,6 +151,8 @@ struct form {
 static const struct form forms[] = {
 #define ENTRY(name, insn) {#name, form_##name},
     FORMS(ENTRY)};
+
+static const struct form avx_forms[] = {AVX_FORMS(ENTRY)};
 
 static u64 seed = 0x9e3779b97f4a7c15;
 
@@ -287,12 +303,23 @@ static void check_counted(void)
     check("rmw-is-two-accesses", *count - before, 3);
 }
 
+static void check_avx(ulong at)
+{
+    if ((cpuid(1, 0).c & (BIT(26) | BIT(28))) != (BIT(26) | BIT(28)))
+        return;
+    write_cr4(read_cr4() | CR4_OSXSAVE);
+    asm volatile("xsetbv" ::"c"(0), "a"(7), "d"(0));
+    for (unsigned i = 0; i < COUNT(avx_forms); i++)
+        compare(&avx_forms[i], at);
+}
+
 void guest(void)
 {
     for (unsigned i = 0; i < sizeof(source); i++)
         source[i] = (u8)(i * 7 + 1);
     for (unsigned i = 0; i < COUNT(forms); i++)
         compare(&forms[i], under_helium() ? DEVICE : (ulong)ram + 4096);
+    check_avx(under_helium() ? DEVICE : (ulong)ram + 4096);
     if (!under_helium())
         return;
     check_counted();
