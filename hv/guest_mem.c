@@ -54,6 +54,7 @@ void guest_paging_get(struct vcpu *v, struct guest_paging *g)
 /* One walk on its way. */
 struct walk {
     const struct guest_paging *g;
+    struct p2m_window *window;
     const struct paging_mode *mode;
     u64 gva;
     u32 access; /* ACCESS_* */
@@ -224,9 +225,11 @@ static int walk_once(struct vcpu *v, struct walk *w, u64 *out, u32 *error)
     return rc;
 }
 
-int guest_walk(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access, gpa_t *gpa, u32 *error)
+static int walk_through(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access,
+                        struct p2m_window *window, gpa_t *gpa, u32 *error)
 {
-    struct walk w = {.g = g, .mode = paging_mode(g), .gva = gva, .access = access};
+    struct walk w = {
+        .g = g, .window = window, .mode = paging_mode(g), .gva = gva, .access = access};
     int rc;
 
     if (!(g->cr0 & CR0_PG)) {
@@ -237,6 +240,13 @@ int guest_walk(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access
         rc = walk_once(v, &w, &gpa->v, error);
     while (rc == -EAGAIN);
     return rc < 0 ? rc : 0;
+}
+
+int guest_walk(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access, gpa_t *gpa, u32 *error)
+{
+    struct p2m_window window = {0};
+
+    return walk_through(v, g, gva, access, &window, gpa, error);
 }
 
 static size_t in_page(u64 address, size_t len)
@@ -276,19 +286,31 @@ int guest_write_phys(struct domain *d, gpa_t to, const void *from, size_t len)
     return 0;
 }
 
-int guest_read(struct vcpu *v, void *to, u64 from, size_t len)
+/* The page's part of a copy: where it is in the direct map, NULL if it is not there for this access. */
+static void *linear_page(struct vcpu *v, const struct guest_paging *g, struct p2m_window *window, u64 gva,
+                         bool write)
 {
-    struct guest_paging g;
     gpa_t gpa;
     u32 error;
+
+    if (walk_through(v, g, gva, write ? ACCESS_WRITE : ACCESS_READ, window, &gpa, &error))
+        return NULL;
+    return p2m_window_ram(&v->domain->p2m, window, gpa, write);
+}
+
+int guest_read(struct vcpu *v, void *to, u64 from, size_t len)
+{
+    struct p2m_window window = {0};
+    struct guest_paging g;
 
     guest_paging_get(v, &g);
     while (len) {
         size_t n = in_page(from, len);
+        const void *page = linear_page(v, &g, &window, from, false);
 
-        if (guest_walk(v, &g, from, ACCESS_READ, &gpa, &error) ||
-            guest_read_phys(v->domain, to, gpa, n))
+        if (!page)
             return -EFAULT;
+        memcpy(to, page, n);
         to = (u8 *)to + n;
         from += n;
         len -= n;
@@ -298,17 +320,17 @@ int guest_read(struct vcpu *v, void *to, u64 from, size_t len)
 
 int guest_write(struct vcpu *v, u64 to, const void *from, size_t len)
 {
+    struct p2m_window window = {0};
     struct guest_paging g;
-    gpa_t gpa;
-    u32 error;
 
     guest_paging_get(v, &g);
     while (len) {
         size_t n = in_page(to, len);
+        void *page = linear_page(v, &g, &window, to, true);
 
-        if (guest_walk(v, &g, to, ACCESS_WRITE, &gpa, &error) ||
-            guest_write_phys(v->domain, gpa, from, n))
+        if (!page)
             return -EFAULT;
+        memcpy(page, from, n);
         from = (const u8 *)from + n;
         to += n;
         len -= n;

@@ -250,7 +250,7 @@ static bool is_memory(unsigned type)
            type == P2M_SHARED;
 }
 
-void *p2m_ram(const struct p2m *p, gpa_t gpa, bool write)
+void *p2m_window_fill(const struct p2m *p, struct p2m_window *w, gpa_t gpa, bool write)
 {
     const struct ptab_format *f = p->pt.fmt;
     unsigned shift;
@@ -259,5 +259,16 @@ void *p2m_ram(const struct p2m *p, gpa_t gpa, bool write)
     if (!e || !is_memory(e >> f->type_shift & 15) || !(e & f->read) || (write && !(e & f->write)))
         return NULL;
     offset = (1ull << shift) - 1;
-    return hpa_virt(HPA((e & PTE_ADDR & ~offset) | (gpa.v & offset)));
+    w->base = gpa.v & ~offset;
+    w->size = offset + 1;
+    w->at = hpa_virt(HPA(e & PTE_ADDR & ~offset));
+    w->writable = e & f->write;
+    return w->at + (gpa.v & offset);
+}
+
+void *p2m_ram(const struct p2m *p, gpa_t gpa, bool write)
+{
+    struct p2m_window w = {0};
+
+    return p2m_window_fill(p, &w, gpa, write);
 }

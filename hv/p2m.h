@@ -69,6 +69,23 @@ void p2m_let_go(mfn_t mfn);
 /* What is at gfn; MFN_NONE when nothing is. Any CPU, no lock. */
 mfn_t p2m_lookup(const struct p2m *p, gfn_t gfn, enum p2m_type *type, u32 *attr);
 
+/* A piece of RAM that was looked up once: pages of one leaf need no second walk of the nested tables. Good
+ * for as long as root mode is not left (hv/quiesce.h). Starts out zeroed. */
+struct p2m_window {
+    u64 base, size; /* guest-physical */
+    u8 *at;
+    bool writable;
+};
+
+/* As p2m_ram(), through w. */
+void *p2m_window_fill(const struct p2m *p, struct p2m_window *w, gpa_t gpa, bool write);
+static inline void *p2m_window_ram(const struct p2m *p, struct p2m_window *w, gpa_t gpa, bool write)
+{
+    if (likely(gpa.v - w->base < w->size && (w->writable || !write)))
+        return w->at + (gpa.v - w->base);
+    return p2m_window_fill(p, w, gpa, write);
+}
+
 /* The address in the direct map of RAM at gpa, for a read or a write of up to the end of its page; NULL
  * if the page is not RAM (or, for a write, not writable RAM). */
 void *p2m_ram(const struct p2m *p, gpa_t gpa, bool write);
