@@ -156,10 +156,22 @@ struct domain *domain_create(u16 id, const struct domain_config *config, int *rc
     return NULL;
 }
 
+/* A wait that began or had begun may have taken its CPU outside with d in hand: then once more. */
+void domain_let_go(struct domain *d)
+{
+    u32 over, begun;
+
+    do {
+        over = __atomic_load_n(&d->waits_over, __ATOMIC_SEQ_CST);
+        begun = __atomic_load_n(&d->waits, __ATOMIC_SEQ_CST);
+        quiesce_wait();
+    } while (over != begun || __atomic_load_n(&d->waits, __ATOMIC_SEQ_CST) != begun);
+}
+
 void domain_destroy(struct domain *d)
 {
     domain_unlink(d);
-    quiesce_wait(); /* whoever found it before has let go of it */
+    domain_let_go(d);
     grant_destroy(d);
     evtchn_destroy(d);
     for (unsigned i = 0; i < d->vcpus; i++) {
@@ -169,6 +181,7 @@ void domain_destroy(struct domain *d)
         vcpu_info_forget(d->vcpu[i]);
         vcpu_destroy(d->vcpu[i]);
     }
+    d->vcpus = 0; /* none to tell of what p2m_destroy() takes out */
     if (d->vendor)
         vendor->vm_fini(d);
     p2m_destroy(d);

@@ -52,6 +52,7 @@ struct domain {
     u64 hvm_param[HVM_NR_PARAMS];
     const struct hvm_memmap_table_entry *map; /* as it was handed over */
     u32 map_entries;
+    u32 waits, waits_over; /* domain_wait_begin(), domain_wait_end(); atomic */
     u64 ram_pages; /* guests: in use, atomic */
     u64 max_pages; /* guests: the most it may use */
     u64 max_gfn;   /* guests: the highest that ever held RAM */
@@ -92,6 +93,22 @@ void domain_destroy(struct domain *d);
 
 /* domain_find() does not find it any more; domain_destroy() does this too. */
 void domain_unlink(struct domain *d);
+
+/*
+ * Who finds a domain has it in hand until the exit ends, and a CPU that is outside root mode has none: that is
+ * when it may be freed (hv/quiesce.h). A CPU that waits for others counts as outside too; one that goes on with
+ * d after that says so around the wait. domain_let_go() returns when nobody has d in hand that found it before;
+ * no lock held, and d is the caller's to free or to change.
+ */
+static inline void domain_wait_begin(struct domain *d)
+{
+    __atomic_fetch_add(&d->waits, 1, __ATOMIC_SEQ_CST);
+}
+static inline void domain_wait_end(struct domain *d)
+{
+    __atomic_fetch_add(&d->waits_over, 1, __ATOMIC_SEQ_CST);
+}
+void domain_let_go(struct domain *d);
 
 /* The domain with this id, NULL if there is none. It stays for as long as the caller's exit lasts. */
 struct domain *domain_find(u16 id);

@@ -8,7 +8,6 @@
 #include "hv/hypercall.h"
 #include "hv/ioreq.h"
 #include "hv/log.h"
-#include "hv/quiesce.h"
 #include "hv/vcpu.h"
 #include "hv/vmem.h"
 #include <xen/xen.h>
@@ -141,7 +140,7 @@ static void stop(struct domain *d)
         vcpu_block(d->vcpu[i], BLOCK_DOWN);
     for (unsigned i = 0; i < d->vcpus; i++)
         vcpu_wait_stopped(d->vcpu[i]);
-    quiesce_wait(); /* who did not see it dying yet has finished */
+    domain_let_go(d); /* who did not see it dying yet has finished */
 }
 
 static s64 destroy_part(struct domain *d, bool resumable)
@@ -171,7 +170,7 @@ s64 guest_destroy(struct domain *d, bool resumable)
     if (d->ram_pages)
         log_err("d%u: %llu pages are not accounted for", id, (unsigned long long)d->ram_pages);
     domain_unlink(d);
-    quiesce_wait();
+    domain_let_go(d);
     free_guest(d);
     log_info("d%u is gone", id);
     tell_control();

@@ -61,7 +61,9 @@ static void finish(struct domain *d)
         vcpu_request(d->vcpu[i], REQ_FLUSH_NESTED);
     for (unsigned i = 0; i < d->vcpus; i++)
         vcpu_wait_left(d->vcpu[i]);
+    domain_wait_begin(d);
     quiesce_wait();
+    domain_wait_end(d);
     spin_lock(&p->lock);
     if (p->changes == change)
         ptab_flushed(&p->pt);

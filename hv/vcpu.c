@@ -79,10 +79,14 @@ static bool runs_elsewhere(struct vcpu *v)
 /* v may be on its way through a hypercall that waits for all CPUs to have been outside root mode. */
 void vcpu_wait_stopped(struct vcpu *v)
 {
+    struct domain *d = v->domain;
+
+    domain_wait_begin(d);
     quiesce_outside();
     while (runs_elsewhere(v))
         vcpu_serve_unload();
     quiesce_inside();
+    domain_wait_end(d);
 }
 
 void vcpu_wait_left(struct vcpu *v)

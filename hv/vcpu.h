@@ -107,10 +107,10 @@ void vcpu_do_requests(struct vcpu *v);
 void vcpu_block(struct vcpu *v, u32 reasons);
 void vcpu_unblock(struct vcpu *v, u32 reasons);
 
-/* Waits until v, blocked by the caller, no longer runs (counts as being outside root mode, see hv/quiesce.h:
- * addresses found without a lock are stale afterwards); until v has left guest mode once. Any CPU, no lock
- * held. */
+/* Waits until v, blocked by the caller, no longer runs. Counts as being outside root mode (hv/quiesce.h):
+ * addresses found without a lock are stale afterwards, but for v and its domain. Any CPU, no lock held. */
 void vcpu_wait_stopped(struct vcpu *v);
+/* Waits until v has left guest mode once. Any CPU. */
 void vcpu_wait_left(struct vcpu *v);
 
 /* Returns once v is not running, as vcpu_wait_stopped() does; counted. Any CPU but in v's own exit path.
