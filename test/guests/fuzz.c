@@ -183,6 +183,109 @@ static void poke_instruction(void)
     }
 }
 
+/* ---- any opcode on device memory, from ring 3 ---- */
+
+#define CODE_AT   0x40000000ul
+#define DEVICE_AT 0x40001000ul /* two pages: the dummy device, and after it nothing */
+#define STACK_AT  0x40004000ul
+#define TIMER     0x61
+
+static u8 code_page[4096] __attribute__((aligned(4096)));
+static u8 stack_page[4096] __attribute__((aligned(4096)));
+
+/* Ring 3 sees its own pages and no others, so that the trial outlives its subjects. */
+static void fence_in(void)
+{
+    for (unsigned i = 0; i < 4 * 512; i++)
+        boot_pd[i] &= ~PAGE_U;
+    map_page(CODE_AT, (u64)code_page, PAGE_P | PAGE_W | PAGE_U);
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | BIT(11));
+    map_page(DEVICE_AT, 0xfed40000,
+             PAGE_P | PAGE_W | PAGE_U | BIT(63)); /* code there would end the guest */
+    map_page(DEVICE_AT + 4096, 0, 0);
+    map_page(STACK_AT - 4096, (u64)stack_page, PAGE_P | PAGE_W | PAGE_U);
+    boot_pd[CODE_AT >> 21] |= PAGE_U;
+    user_flags = 0x202;
+}
+
+static u8 *put_mov(u8 *at, u8 reg, u64 v)
+{
+    *at++ = 0x48;
+    *at++ = (u8)(0xb8 + reg);
+    memcpy(at, &v, 8);
+    return at + 8;
+}
+
+static u8 *put_prefixes(u8 *at)
+{
+    static const u8 prefixes[] = {0x66, 0xf2, 0xf3, 0xf0, 0x67, 0x64, 0x2e};
+
+    while (random() % 3 == 0)
+        *at++ = prefixes[random() % COUNT(prefixes)];
+    if (random() & 1)
+        *at++ = (u8)(0x40 | (random() & 0xc)); /* REX without B and X: the base stays RDI */
+    return at;
+}
+
+static u8 *put_opcode(u8 *at)
+{
+    switch (random() % 8) {
+    case 0 ... 3:
+        break;
+    case 4 ... 6:
+        *at++ = 0x0f;
+        break;
+    default:
+        *at++ = 0x0f;
+        *at++ = random() & 1 ? 0x38 : 0x3a;
+    }
+    *at++ = (u8)random();
+    return at;
+}
+
+/* Registers at the device, then one instruction of any opcode with [RDI + disp8]. */
+static void make_code(void)
+{
+    static const u8 loads[] = {0, 1, 2, 3, 5, 6, 7};
+    u8 *at = code_page;
+
+    for (unsigned i = 0; i < COUNT(loads); i++)
+        at = put_mov(at, loads[i], random() & 1 ? DEVICE_AT + random() % 4096 : value() & 0xffff);
+    at = put_mov(at, 7, DEVICE_AT + (random() % 8 ? random() % 0xf00 : 0xff0 + random() % 16));
+    at = put_opcode(put_prefixes(at));
+    *at++ = (u8)(0x47 | (random() & 7) << 3);
+    for (unsigned i = 0; i < 6; i++)
+        *at++ = (u8)random();
+    while (at < code_page + 256) {
+        *at++ = 0xcd;
+        *at++ = 0x80;
+    }
+}
+
+static void try_code(void)
+{
+    make_code();
+    lapic_write(APIC_INIT, 3000000); /* however it goes on, it ends */
+    try_at = CODE_AT;
+    fault_clear();
+    enter_user((void (*)(void))CODE_AT, STACK_AT - 64, UCODE_SEL, UDATA_SEL);
+    lapic_write(APIC_INIT, 0);
+    if (fault.vector == TIMER)
+        lapic_eoi();
+}
+
+static void try_opcodes(void)
+{
+    for (unsigned v = 32; v < 256; v++)
+        set_handler(v, NULL); /* every interrupt ends the subject */
+    fence_in();
+    lapic_enable(false);
+    lapic_write(APIC_DIVIDE, 0xb);
+    lapic_write(APIC_LVT_TIMER, TIMER);
+    for (unsigned i = 0; i < 3000; i++)
+        try_code();
+}
+
 void guest(void)
 {
     static void (*const pokes[])(void) = {poke_msr, poke_port, poke_control, poke_memory,
@@ -197,5 +300,7 @@ void guest(void)
     check("begun", 1, 1);
     for (unsigned i = 0; i < 20000; i++)
         pokes[random() % COUNT(pokes)]();
-    check("survived", 1, 1);
+    check("survived-pokes", 1, 1);
+    try_opcodes();
+    check("survived-opcodes", 1, 1);
 }

@@ -76,6 +76,15 @@ static void check_divider(void)
     check_within(named("divide-by-16"), by_16 * 16 / (by_1 + 1), 16 * 5, 16 * 50);
 }
 
+/* One that was due before its timer was stopped is still to come. */
+static void drain(void)
+{
+    lapic_write(APIC_INIT, 0);
+    sti();
+    delay(200000);
+    cli();
+}
+
 static void check_periodic(void)
 {
     u64 start;
@@ -86,8 +95,8 @@ static void check_periodic(void)
     sti();
     check(named("periodic"), WAIT_FOR(interrupts[VECTOR] >= 10, LONG_WAIT), 1);
     cli();
-    lapic_write(APIC_INIT, 0);
     check_within(named("periodic-not-too-fast"), rdtsc() - start, 10 * 400000, LONG_WAIT);
+    drain();
 }
 
 static void check_deadline(void)

@@ -160,7 +160,7 @@ extern ap_main
 %ifdef LONG_MODE
 ; Vectors push (an error code of 0 and) their number; all registers behind that: struct frame.
 bits 64
-extern on_trap
+extern on_trap, user_flags
 trap_common:
     push rax
     push rcx
@@ -215,7 +215,7 @@ enter_user:
     mov [try_sp], rsp
     push rcx
     push rsi
-    push qword 0x3202       ; IF, and IOPL 3 so that ring 3 may use ports
+    push qword [user_flags]
     push rdx
     push rdi
     iretq
@@ -229,7 +229,7 @@ enter_user:
     ret
 %else
 bits 32
-extern on_trap
+extern on_trap, user_flags
 trap_common:
     pushad
     push ds
@@ -269,7 +269,7 @@ enter_user:
     mov es, edi
     push edi
     push edx
-    push dword 0x3202
+    push dword [user_flags]
     push esi
     push ecx
     iretd

@@ -20,6 +20,7 @@ volatile struct fault fault;
 volatile ulong try_resume, try_sp, try_at;
 struct gate idt[256] __attribute__((aligned(4096)));
 u8 user_stack[8192] __attribute__((aligned(16)));
+ulong user_flags = 0x3202;
 const char *guest_name = "guest";
 
 static char cmdline[256];

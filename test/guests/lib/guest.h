@@ -100,6 +100,7 @@ void expect_none(const char *name);
 
 /* Runs code in ring 3 until it traps; then `fault` tells. */
 void try_user(void (*code)(void));
+extern ulong user_flags; /* at first: IF, and IOPL 3 so that ring 3 may use ports */
 long enter_user(void (*code)(void), ulong stack, ulong cs, ulong ss);
 extern u8 user_stack[8192];
 
