@@ -183,11 +183,9 @@ static void run_periodic(struct rtc *r, uint64_t now)
     r->cmos[RTC_C] |= B_PERIODIC;
     if (!(r->cmos[RTC_B] & B_PERIODIC)) /* nobody counts them */
         return;
-    r->owed += (uint32_t)(n > RTC_OWED_MAX ? RTC_OWED_MAX : n);
-    if (r->owed > RTC_OWED_MAX) {
-        r->dropped += r->owed - RTC_OWED_MAX;
-        r->owed = RTC_OWED_MAX;
-    }
+    n += r->owed;
+    r->owed = (uint32_t)(n > RTC_OWED_MAX ? RTC_OWED_MAX : n);
+    r->dropped += n - r->owed;
 }
 
 static void run_seconds(struct rtc *r, uint64_t now)

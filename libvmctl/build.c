@@ -59,6 +59,10 @@ static int create(struct vmctl *v, const struct vm_config *c, struct build *b)
     n->grant_opts = XEN_DOMCTL_GRANT_version(1);
     n->arch.emulation_flags = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
     rc = xen_domctl(v, &op);
+    if (rc == -EINVAL) { /* Xen's guests come with all of these; other hypervisors know no IOMMU */
+        n->arch.emulation_flags &= ~XEN_X86_EMU_IOMMU;
+        rc = xen_domctl(v, &op);
+    }
     if (rc)
         return vm_fail(v, -rc, "The hypervisor made no domain: %s.", words(rc));
     b->id = op.domain;
