@@ -19,6 +19,7 @@
 #include "hv/evtchn.c"
 
 #define VCPUS 2
+#define WORD  64u /* bits in a word of the shared page, and of the selector */
 
 static struct domain dom[2];
 static struct vcpu cpu[2][VCPUS];
@@ -222,7 +223,7 @@ static struct evtchn_status status_of(unsigned d, u32 port)
 
 static bool pending(unsigned d, u32 port)
 {
-    return shared[d].evtchn_pending[port / BITS] >> port % BITS & 1;
+    return shared[d].evtchn_pending[port / WORD] >> port % WORD & 1;
 }
 
 /* What the guest's handler does: sees and clears everything. */
@@ -281,14 +282,14 @@ static void test_mask(void **state)
     s64 p1, p0 = pair(&p1);
 
     (void)state;
-    shared[1].evtchn_mask[p1 / BITS] |= 1ul << p1 % BITS;
+    shared[1].evtchn_mask[p1 / WORD] |= 1ul << p1 % WORD;
     assert_int_equal(do_send(0, (u32)p0), 0);
     assert_true(pending(1, (u32)p1));
     assert_int_equal(upcalls[1][0], 0);
     assert_int_equal(shared[1].vcpu_info[0].evtchn_upcall_pending, 0);
     assert_int_equal(do_unmask(1, (u32)p1), 0);
     assert_int_equal(upcalls[1][0], 1);
-    assert_int_equal(shared[1].vcpu_info[0].evtchn_pending_sel, 1ul << p1 / BITS);
+    assert_int_equal(shared[1].vcpu_info[0].evtchn_pending_sel, 1ul << p1 / WORD);
     handle(1);
     assert_int_equal(do_unmask(1, (u32)p1), 0); /* nothing waits */
     assert_int_equal(upcalls[1][0], 0);
@@ -333,7 +334,7 @@ static void test_poll(void **state)
 
     (void)state;
     cpu[1][1].polling = true;
-    shared[1].evtchn_mask[p1 / BITS] |= 1ul << p1 % BITS; /* whoever polls has it masked */
+    shared[1].evtchn_mask[p1 / WORD] |= 1ul << p1 % WORD; /* whoever polls has it masked */
     assert_int_equal(do_send(0, (u32)p0), 0);
     assert_int_equal(polls[1][1], 1);
     assert_int_equal(polls[1][0], 0);
@@ -531,7 +532,7 @@ static void test_no_stale_event(void **state)
     s64 p1, p0 = pair(&p1);
 
     (void)state;
-    shared[1].evtchn_mask[p1 / BITS] |= 1ul << p1 % BITS;
+    shared[1].evtchn_mask[p1 / WORD] |= 1ul << p1 % WORD;
     assert_int_equal(do_send(0, (u32)p0), 0);
     assert_int_equal(do_close(1, (u32)p1), 0);
     assert_int_equal(do_ipi(1, 0), p1);
