@@ -63,4 +63,10 @@ struct cpu_state {
     u64 pdpte[4];
 };
 
+/* What INIT and power-up have in common (SDM 3A table 9-1, APM 2 table 14-1); CR0.CD and NW are as given, MSRs and
+ * PDPTEs stay. */
+void cpu_state_reset(struct cpu_state *s, u64 cr0_cache);
+/* All of it, as at power-up. */
+struct cpu_state cpu_state_power_up(void);
+
 #endif

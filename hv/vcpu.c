@@ -228,28 +228,6 @@ void vcpu_destroy(struct vcpu *v)
     frames_free(virt_mfn(v), VCPU_ORDER);
 }
 
-/* SDM 3A table 9-1, APM 2 table 14-1. */
-static void reset_state(struct cpu_state *s, bool init)
-{
-    const struct segment data = {.attr = 0x93, .limit = 0xffff};
-    u64 kept = init ? s->cr0 & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW;
-
-    for (unsigned i = 0; i < SEG_COUNT; i++)
-        s->seg[i] = data;
-    s->seg[SEG_CS] = (struct segment){.selector = 0xf000, .base = 0xffff0000, .attr = 0x9b, .limit = 0xffff};
-    s->seg[SEG_LDTR].attr = 0x82;
-    s->seg[SEG_TR].attr = 0x8b;
-    s->gdtr = s->idtr = (struct dtable){.limit = 0xffff};
-    s->cr0 = CR0_ET | kept;
-    s->cr2 = s->cr3 = s->cr4 = s->efer = 0;
-    s->dr[0] = s->dr[1] = s->dr[2] = s->dr[3] = 0;
-    s->dr6 = DR6_FIXED;
-    s->dr7 = DR7_FIXED;
-    s->nmi_blocked = false;
-    s->activity = ACTIVITY_RUN;
-    s->pending_dbg = s->debugctl = 0;
-}
-
 /* What INIT keeps: MSRs (EFER is cleared), FPU, MTRRs. */
 int vcpu_reset(struct vcpu *v, bool init)
 {
@@ -260,7 +238,7 @@ int vcpu_reset(struct vcpu *v, bool init)
         vendor->state_get(v, STATE_CR, &s);
     else
         mask |= STATE_MSRS;
-    reset_state(&s, init);
+    cpu_state_reset(&s, init ? s.cr0 & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW);
     memset(v->gpr, 0, sizeof(v->gpr));
     v->gpr[RDX] = v->domain->policy->signature;
     v->rip = 0xfff0;

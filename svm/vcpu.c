@@ -72,28 +72,6 @@ static void init_vmcb(struct vcpu *v, struct vmcb *b)
     vmcb_set_int_ctl(b, V_INTR_MASKING | (svm_config.vnmi ? V_NMI_ENABLE : 0));
 }
 
-/* SDM 3A table 9-1. */
-#define POWER_UP_SEG(rights)              \
-    {                                     \
-        .attr = (rights), .limit = 0xffff \
-    }
-static const struct cpu_state power_up = {
-    .seg = {[SEG_ES] = POWER_UP_SEG(0x93),
-            [SEG_CS] = {.selector = 0xf000, .attr = 0x9b, .limit = 0xffff, .base = 0xffff0000},
-            [SEG_SS] = POWER_UP_SEG(0x93),
-            [SEG_DS] = POWER_UP_SEG(0x93),
-            [SEG_FS] = POWER_UP_SEG(0x93),
-            [SEG_GS] = POWER_UP_SEG(0x93),
-            [SEG_LDTR] = POWER_UP_SEG(0x82),
-            [SEG_TR] = POWER_UP_SEG(0x8b)},
-    .gdtr = {.limit = 0xffff},
-    .idtr = {.limit = 0xffff},
-    .cr0 = CR0_CD | CR0_NW | CR0_ET,
-    .pat = PAT_RESET,
-    .dr6 = DR6_FIXED,
-    .dr7 = DR7_FIXED,
-};
-
 static int alloc_vendor(struct vcpu *v)
 {
     mfn_t m = frames_alloc(VCPU_ORDER, FRAMES_ZERO);
@@ -110,6 +88,7 @@ static int alloc_vendor(struct vcpu *v)
 
 int svm_vcpu_init(struct vcpu *v)
 {
+    const struct cpu_state power_up = cpu_state_power_up();
     int rc = alloc_vendor(v);
 
     if (rc)

@@ -30,28 +30,6 @@ _Static_assert(sizeof(struct vcpu_vendor) <= PAGE_SIZE, "one page");
  * so they exit. A machine check is the machine's, not the guest's. */
 #define EXCEPTIONS (BIT(TRAP_DB) | BIT(TRAP_AC) | BIT(TRAP_MC))
 
-/* SDM 3A table 9-1. */
-#define POWER_UP_SEG(rights)              \
-    {                                     \
-        .attr = (rights), .limit = 0xffff \
-    }
-static const struct cpu_state power_up = {
-    .seg = {[SEG_ES] = POWER_UP_SEG(0x93),
-            [SEG_CS] = {.selector = 0xf000, .attr = 0x9b, .limit = 0xffff, .base = 0xffff0000},
-            [SEG_SS] = POWER_UP_SEG(0x93),
-            [SEG_DS] = POWER_UP_SEG(0x93),
-            [SEG_FS] = POWER_UP_SEG(0x93),
-            [SEG_GS] = POWER_UP_SEG(0x93),
-            [SEG_LDTR] = POWER_UP_SEG(0x82),
-            [SEG_TR] = POWER_UP_SEG(0x8b)},
-    .gdtr = {.limit = 0xffff},
-    .idtr = {.limit = 0xffff},
-    .cr0 = CR0_CD | CR0_NW | CR0_ET,
-    .pat = PAT_RESET,
-    .dr6 = DR6_FIXED,
-    .dr7 = DR7_FIXED,
-};
-
 /* Instructions that raise #UD unless a control enables them: off where CPUID does not offer them.
  */
 static u32 not_offered(const struct policy *p)
@@ -153,6 +131,7 @@ static void load_host(const struct percpu *c)
 
 static int init_vmcs(struct vcpu *v)
 {
+    const struct cpu_state power_up = cpu_state_power_up();
     int rc;
 
     vmcs_init(v);
