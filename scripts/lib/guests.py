@@ -107,7 +107,7 @@ def reference_machine(vendor, guest):
     marker = (rf"^GUEST {re.escape(guest.stem)} EXIT \S+$",)
     if vendor == "svm":
         return Machine("svm-pvh", guest, log, REFERENCE_TIMEOUT, marker, cpus=reference_cpus(guest),
-                       cmdline=command_line(guest), debug_port=True)
+                       icount=" icount=1" in command_line(guest), cmdline=command_line(guest), debug_port=True)
     image = make_image(f"ref-{guest.stem}", f"hypervisor = {guest}\ncmdline = {command_line(guest)}\n")
     return Machine("vmx-grub", image, log, REFERENCE_TIMEOUT, marker, cpus=reference_cpus(guest), debug_port=True)
 
