@@ -45,6 +45,7 @@ struct domain {
 
     xen_domain_handle_t handle;
     struct shared_info *shared;
+    bool narrow; /* its shared page is laid out for 32-bit code */
     struct evtchn_table *evtchn;
     struct grant_table *grant;
     u8 callback_vector; /* 0: none */

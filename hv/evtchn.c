@@ -10,7 +10,9 @@
 #include "hv/vcpu.h"
 #include "hv/vmem.h"
 
-#define BITS       64
+#define BITS       32 /* of the words that are worked on */
+#define NARROW_PORTS    1024u /* EVTCHN_2L_NR_CHANNELS of a 32-bit domain */
+#define NARROW_SELECTOR 4     /* where its vcpu_info has evtchn_pending_sel */
 #define TABLE_BYTES (EVTCHN_PORTS * sizeof(struct evtchn))
 
 struct evtchn {
@@ -55,21 +57,53 @@ bool evtchn_valid(struct domain *d, evtchn_port_t port)
     return c && c->state != EVTCHNSTAT_closed;
 }
 
-bool evtchn_is_pending(struct domain *d, evtchn_port_t port)
+/*
+ * The shared page comes in two widths of `long` (shared_info_latch()). Bits are numbered alike in words of 32 and
+ * of 64 bits; what differs is how many there are, and so where the masks are and what a selector bit stands for.
+ */
+static u32 *pending_words(const struct domain *d)
 {
-    return __atomic_load_n(&d->shared->evtchn_pending[port / BITS], __ATOMIC_ACQUIRE) >> port % BITS & 1;
+    return (u32 *)(void *)d->shared->evtchn_pending;
 }
 
-static bool set_bit(unsigned long *words, unsigned bit)
+static u32 *mask_words(const struct domain *d)
 {
-    unsigned long mask = 1ul << bit % BITS;
+    return pending_words(d) + (d->narrow ? NARROW_PORTS : EVTCHN_PORTS) / BITS;
+}
+
+static unsigned ports_of(const struct domain *d)
+{
+    return d->narrow ? NARROW_PORTS : EVTCHN_PORTS;
+}
+
+static bool test_bit(const u32 *words, unsigned bit)
+{
+    return __atomic_load_n(&words[bit / BITS], __ATOMIC_SEQ_CST) >> bit % BITS & 1;
+}
+
+static bool set_bit(u32 *words, unsigned bit)
+{
+    u32 mask = 1u << bit % BITS;
 
     return __atomic_fetch_or(&words[bit / BITS], mask, __ATOMIC_SEQ_CST) & mask;
 }
 
-static void clear_bit(unsigned long *words, unsigned bit)
+static void clear_bit(u32 *words, unsigned bit)
 {
-    __atomic_fetch_and(&words[bit / BITS], ~(1ul << bit % BITS), __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&words[bit / BITS], ~(1u << bit % BITS), __ATOMIC_SEQ_CST);
+}
+
+/* The bit that says in which word there is news; was it set before? */
+static bool set_selector(const struct domain *d, struct vcpu_info *info, evtchn_port_t port)
+{
+    if (d->narrow)
+        return set_bit((u32 *)(void *)((u8 *)info + NARROW_SELECTOR), port / 32);
+    return set_bit((u32 *)(void *)&info->evtchn_pending_sel, port / 64);
+}
+
+bool evtchn_is_pending(struct domain *d, evtchn_port_t port)
+{
+    return test_bit(pending_words(d), port);
 }
 
 /* The vcpu hears of it: by its own vector through the vLAPIC, or by the domain's callback. */
@@ -94,11 +128,10 @@ static void deliver(struct domain *d, evtchn_port_t port, struct vcpu *v)
 {
     struct vcpu_info *info = vcpu_info(v);
 
-    if (!info || set_bit(&info->evtchn_pending_sel, port / BITS))
+    if (!info || set_selector(d, info, port))
         return;
     if (!__atomic_exchange_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
         upcall(v);
-    (void)d;
 }
 
 static void wake_pollers(struct domain *d)
@@ -116,15 +149,13 @@ static void wake_from_ioreq(struct vcpu *v)
 
 static void set_pending(struct domain *d, evtchn_port_t port, struct vcpu *v)
 {
-    unsigned long mask = 1ul << port % BITS;
-
     if (d->evtchn->port[port].hv) {
         wake_from_ioreq(v);
         return;
     }
-    if (!d->shared || set_bit(d->shared->evtchn_pending, port))
+    if (!d->shared || set_bit(pending_words(d), port))
         return;
-    if (!(__atomic_load_n(&d->shared->evtchn_mask[port / BITS], __ATOMIC_SEQ_CST) & mask))
+    if (!test_bit(mask_words(d), port))
         deliver(d, port, v);
     wake_pollers(d);
 }
@@ -137,7 +168,7 @@ static struct vcpu *notified(struct domain *d, const struct evtchn *c)
 /* A port that nobody has, or -ENOSPC. Lock held. */
 static s64 find_free(struct domain *d)
 {
-    for (evtchn_port_t p = 1; p < EVTCHN_PORTS; p++)
+    for (evtchn_port_t p = 1; p < ports_of(d); p++)
         if (d->evtchn->port[p].state == EVTCHNSTAT_closed)
             return p;
     return -ENOSPC;
@@ -148,7 +179,7 @@ static struct evtchn *open_port(struct domain *d, s64 *port)
     *port = find_free(d);
     if (*port < 0)
         return NULL;
-    clear_bit(d->shared->evtchn_pending, (unsigned)*port);
+    clear_bit(pending_words(d), (unsigned)*port);
     return &d->evtchn->port[*port];
 }
 
@@ -377,7 +408,7 @@ static s64 unmask(struct domain *d, evtchn_port_t port)
 
     if (!c || c->state == EVTCHNSTAT_closed)
         return -EINVAL;
-    clear_bit(d->shared->evtchn_mask, port);
+    clear_bit(mask_words(d), port);
     if (evtchn_is_pending(d, port))
         deliver(d, port, notified(d, c));
     return 0;

@@ -41,7 +41,7 @@ static u16 next_id(void)
     return last_id;
 }
 
-static int add_guest_parts(struct domain *d)
+static int add_guest_parts(struct domain *d, struct guest **made)
 {
     mfn_t m = frames_alloc(GUEST_ORDER, FRAMES_ZERO);
     struct guest *g;
@@ -59,7 +59,7 @@ static int add_guest_parts(struct domain *d)
     hypercall_init(d);
     d->on_shutdown = ended;
     d->map = g->map;
-    d->guest = g;
+    *made = g;
     return 0;
 }
 
@@ -76,13 +76,14 @@ static void free_guest(struct domain *d)
 static int make(u16 id, unsigned vcpus, struct domain **made)
 {
     struct domain_config config = {.vcpus = vcpus};
+    struct guest *g;
     struct domain *d;
     int rc;
 
     d = domain_create(id, &config, &rc);
     if (!d)
         return rc;
-    rc = add_guest_parts(d);
+    rc = add_guest_parts(d, &g);
     if (rc) {
         free_guest(d);
         return rc;
@@ -91,6 +92,7 @@ static int make(u16 id, unsigned vcpus, struct domain **made)
         vcpu_pause(d->vcpu[i]);
     domain_start(d);
     *made = d;
+    __atomic_store_n(&d->guest, g, __ATOMIC_RELEASE); /* from here on others may control it */
     return 0;
 }
 

@@ -5,6 +5,8 @@
 #include "hv/guest_ram.h"
 #include "hv/log.h"
 #include "hv/p2m.h"
+#include "hv/string.h"
+#include "hv/vendor.h"
 #include <xen/xen.h>
 #include <xen/hvm/hvm_op.h>
 
@@ -266,6 +268,10 @@ int guest_ram_dirty(struct domain *d, gfn_t gfn, u64 count, u8 *bits)
 
     if (count == 0 || count > GUEST_RAM_DIRTY_MAX || !in_space(d, gfn.v, count))
         return -EINVAL;
+    if (!vendor_caps.dirty_bits) {
+        memset(bits, 0xff, (count + 7) / 8); /* the CPU does not say: it may have been any */
+        return 0;
+    }
     spin_lock(&d->p2m.lock);
     max_leaf = pt->max_leaf;
     pt->max_leaf = PTAB_4K; /* so that pages are told apart */

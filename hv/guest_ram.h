@@ -16,7 +16,7 @@ struct domain;
 
 #define GUEST_RAM_ORDER_MAX 9 /* 2 MiB at once: what is cleared without looking at interrupts */
 
-/* All: any CPU, no lock held; they may wait for other CPUs, so the domain is to be looked up anew afterwards.
+/* All: any CPU, no lock held; they may wait for other CPUs (hv/domain.h: domain_let_go()).
  * -EINVAL: not aligned, beyond the address space, no RAM there (or, to add, something); -ENOMEM. */
 int __must_check guest_ram_add(struct domain *d, gfn_t gfn, unsigned order);
 int __must_check guest_ram_remove(struct domain *d, gfn_t gfn, unsigned order);

@@ -123,6 +123,10 @@ static s64 event(struct dm_call *c)
     if (a->type == 1 || a->type > XEN_DMOP_EVENT_sw_exc || (a->type == XEN_DMOP_EVENT_hw_exc && a->vector > 31))
         return -EINVAL;
     v = c->d->vcpu[a->vcpuid];
+    if (a->type == XEN_DMOP_EVENT_nmi) {
+        vcpu_request(v, REQ_NMI);
+        return 0;
+    }
     vcpu_pause(v);
     if (!v->event.valid) {
         v->event = (struct event){.valid = true,
@@ -202,10 +206,9 @@ static s64 relocate(struct dm_call *c)
     if (a->pad)
         return -EINVAL;
     for (u32 i = 0; i < a->size && rc == 0; i++) {
-        struct domain *d = guest_find(c->v, c->d->id, &rc);
-
-        if (d)
-            rc = guest_ram_move(d, GFN(a->src_gfn + i), GFN(a->dst_gfn + i));
+        rc = guest_ram_move(c->d, GFN(a->src_gfn + i), GFN(a->dst_gfn + i));
+        if (READ_ONCE(c->d->dying))
+            rc = -ESRCH;
     }
     return rc;
 }

@@ -481,8 +481,8 @@ static s64 on_domain(struct call *c)
         d = guest_find(c->v, c->u->domain, &rc);
     if (!d)
         return rc;
-    if (cmd == XEN_DOMCTL_destroydomain && !d->guest)
-        return -EINVAL;
+    if (cmd == XEN_DOMCTL_destroydomain)
+        return d->guest ? destroy(c, d) : -EINVAL;
     return ops[cmd].fn(c, d);
 }
 

@@ -4,6 +4,7 @@
 #include "hv/errno.h"
 #include "hv/foreign.h"
 #include "hv/grant.h"
+#include "hv/guest_args.h"
 #include "hv/guest_mem.h"
 #include "hv/guest_ram.h"
 #include "hv/hc_memory_guest.h"
@@ -16,6 +17,9 @@
 #define EXTENTS_MAX (1ull << 16)
 #define OP_BITS     6 /* of arg[0]; above them: elements done */
 #define OP_MASK     ((1u << OP_BITS) - 1)
+#define LAYOUT_MAP    "4L"    /* struct xen_memory_map and so on, hv/guest_args.h */
+#define LAYOUT_ADD    "224LL"
+#define LAYOUT_REMOVE "2L"
 #define ATTR_RAM    (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB))
 
 /* PVH's memory map in the shape of an E820 (xen/memory.h). */
@@ -29,7 +33,7 @@ static s64 memory_map(struct vcpu *v, u64 at)
     } __packed entry;
     u32 n;
 
-    if (guest_read(v, &m, at, sizeof(m)))
+    if (guest_get(v, &m, at, LAYOUT_MAP))
         return -EFAULT;
     n = MIN(m.nr_entries, d->map_entries);
     for (u32 i = 0; i < n; i++) {
@@ -38,7 +42,7 @@ static s64 memory_map(struct vcpu *v, u64 at)
             return -EFAULT;
     }
     m.nr_entries = n;
-    return guest_write(v, at, &m, sizeof(m)) ? -EFAULT : 0;
+    return guest_put(v, at, &m, LAYOUT_MAP);
 }
 
 /* The frame behind an index of a space that root mode keeps for the domain. */
@@ -64,22 +68,32 @@ static s64 move_grant_frame(struct domain *d, u32 idx, mfn_t m, gfn_t to)
     return p2m_remove(d, was, 1);
 }
 
-static bool is_guest_ram(const struct domain *d, u64 gfn)
+/* What a guest has at gfn goes: RAM back to the pool. Its other vcpus may be at it too, so what is taken out is
+ * what was seen, or nothing. */
+static int vacate(struct domain *d, gfn_t gfn)
 {
     enum p2m_type type;
     u32 attr;
+    mfn_t m = p2m_lookup(&d->p2m, gfn, &type, &attr);
 
-    return d->guest && !mfn_is_none(p2m_lookup(&d->p2m, GFN(gfn), &type, &attr)) &&
-           (type == P2M_RAM || type == P2M_RAM_RO || type == P2M_IOREQ);
+    if (mfn_is_none(m))
+        return 0;
+    if (type == P2M_RAM || type == P2M_RAM_RO || type == P2M_IOREQ)
+        return guest_ram_remove(d, gfn, 0);
+    p2m_withdraw(d, gfn, m, type);
+    p2m_flush(d);
+    return 0;
 }
 
-/* A guest's RAM that another page takes the place of goes back to the pool. The domain, looked up anew. */
-static struct domain *make_room(struct vcpu *v, struct domain *d, const struct xen_add_to_physmap *a, s64 *rc)
+static int enter_shared(struct domain *d, gfn_t gfn, mfn_t m)
 {
-    if (!is_guest_ram(d, a->gpfn))
-        return d;
-    *rc = guest_ram_remove(d, GFN(a->gpfn), 0);
-    return *rc ? NULL : hypercall_domain(v, a->domid, rc);
+    const u32 attr = PTAB_RW | PTAB_MEMTYPE(MEMTYPE_WB);
+    int rc;
+
+    if (!d->guest)
+        return p2m_add(d, gfn, m, 1, P2M_SHARED, attr);
+    rc = vacate(d, gfn);
+    return rc ? rc : p2m_enter(d, gfn, m, P2M_SHARED, attr);
 }
 
 static s64 add_to_physmap(struct vcpu *v, u64 at)
@@ -89,7 +103,7 @@ static s64 add_to_physmap(struct vcpu *v, u64 at)
     mfn_t m;
     s64 rc = 0;
 
-    if (guest_read(v, &a, at, sizeof(a)))
+    if (guest_get(v, &a, at, LAYOUT_ADD))
         return -EFAULT;
     d = hypercall_domain(v, a.domid, &rc);
     if (!d)
@@ -101,10 +115,7 @@ static s64 add_to_physmap(struct vcpu *v, u64 at)
     m = space_frame(d, a.space, a.idx);
     if (mfn_is_none(m))
         return -EINVAL;
-    d = make_room(v, d, &a, &rc);
-    if (!d)
-        return rc;
-    rc = p2m_add(d, GFN(a.gpfn), m, 1, P2M_SHARED, PTAB_RW | PTAB_MEMTYPE(MEMTYPE_WB));
+    rc = enter_shared(d, GFN(a.gpfn), m);
     if (rc == 0 && a.space == XENMAPSPACE_grant_table)
         rc = move_grant_frame(d, (u32)a.idx, m, GFN(a.gpfn));
     return rc;
@@ -118,16 +129,14 @@ static s64 remove_from_physmap(struct vcpu *v, u64 at)
     s64 rc = 0;
     u32 attr;
 
-    if (guest_read(v, &r, at, sizeof(r)))
+    if (guest_get(v, &r, at, LAYOUT_REMOVE))
         return -EFAULT;
     d = hypercall_domain(v, r.domid, &rc);
     if (!d)
         return rc;
     if (r.gpfn >> (52 - PAGE_SHIFT) || mfn_is_none(p2m_lookup(&d->p2m, GFN(r.gpfn), &type, &attr)))
         return -ENOENT;
-    if (is_guest_ram(d, r.gpfn))
-        return guest_ram_remove(d, GFN(r.gpfn), 0);
-    return p2m_remove(d, GFN(r.gpfn), 1);
+    return d->guest ? vacate(d, GFN(r.gpfn)) : p2m_remove(d, GFN(r.gpfn), 1);
 }
 
 /* One extent of the domain's own RAM out of, or back into, its address space. The privileged domain's RAM

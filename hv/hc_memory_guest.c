@@ -4,18 +4,20 @@
 #include "hv/errno.h"
 #include "hv/frames.h"
 #include "hv/guest.h"
+#include "hv/guest_args.h"
 #include "hv/guest_mem.h"
 #include "hv/guest_ram.h"
 #include "hv/hc_memory_guest.h"
 #include "hv/hypercall.h"
+#include "hv/ioreq.h"
 #include <xen/xen.h>
 #include <xen/memory.h>
 
 #define PAGES_MAX 512u /* between two looks at interrupts */
 #define E820_TYPES 7u
+#define LAYOUT     "LL442" /* struct xen_memory_reservation, hv/guest_args.h */
 
-/* A guest that may be worked on, its own included. Looked up for each piece: what was done before may have taken
- * long enough for it to go. */
+/* A guest that may be worked on, the caller itself included. Looked up for each piece: it may be dying by now. */
 static struct domain *find(struct vcpu *v, u16 domid, s64 *rc)
 {
     struct domain *d = hypercall_domain(v, domid, rc);
@@ -33,7 +35,7 @@ bool guest_memory_concerns(struct vcpu *v, u64 at)
     struct domain *d;
     s64 rc;
 
-    if (guest_read(v, &r, at, sizeof(r)))
+    if (guest_get(v, &r, at, LAYOUT))
         return false;
     d = hypercall_domain(v, r.domid, &rc);
     return d && d->guest;
@@ -44,11 +46,10 @@ static s64 extents(struct vcpu *v, u64 at, u64 *start, int (*fn)(struct domain *
     bool resumable = hypercall_resumable(v, __HYPERVISOR_memory_op);
     struct xen_memory_reservation r;
     struct domain *d;
-    xen_pfn_t gfn;
-    u64 pages = 0;
+    u64 pages = 0, gfn;
     s64 rc = 0;
 
-    if (guest_read(v, &r, at, sizeof(r)))
+    if (guest_get(v, &r, at, LAYOUT))
         return -EFAULT;
     if (!find(v, r.domid, &rc))
         return rc;
@@ -61,8 +62,7 @@ static s64 extents(struct vcpu *v, u64 at, u64 *start, int (*fn)(struct domain *
         if (pages >= PAGES_MAX && resumable)
             return HYPERCALL_AGAIN;
         d = find(v, r.domid, &rc);
-        if (!d || guest_read(v, &gfn, (u64)r.extent_start.p + *start * sizeof(gfn), sizeof(gfn)) ||
-            fn(d, GFN(gfn), r.extent_order))
+        if (!d || guest_get_long(v, &gfn, (u64)r.extent_start.p, *start) || fn(d, GFN(gfn), r.extent_order))
             break;
     }
     return (s64)*start;
@@ -75,7 +75,11 @@ s64 guest_populate(struct vcpu *v, u64 at, u64 *start)
 
 s64 guest_decrease(struct vcpu *v, u64 at, u64 *start)
 {
-    return extents(v, at, start, guest_ram_remove);
+    s64 rc = extents(v, at, start, guest_ram_remove);
+
+    if (v->domain->ioreq)
+        ioreq_invalidate(v->domain);
+    return rc;
 }
 
 s64 guest_move_page(struct vcpu *v, const struct xen_add_to_physmap *a)

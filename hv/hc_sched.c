@@ -2,6 +2,7 @@
 #include "hv/domain.h"
 #include "hv/errno.h"
 #include "hv/evtchn.h"
+#include "hv/guest_args.h"
 #include "hv/guest_mem.h"
 #include "hv/hypercall.h"
 #include "hv/log.h"
@@ -13,6 +14,7 @@
 #include <xen/sched.h>
 
 #define POLL_MAX 128
+#define LAYOUT_POLL "L48" /* struct sched_poll, hv/guest_args.h */
 
 static s64 yield(void)
 {
@@ -66,7 +68,7 @@ static s64 poll(struct vcpu *v, u64 at)
     struct sched_poll p;
     s64 rc;
 
-    if (guest_read(v, &p, at, sizeof(p)))
+    if (guest_get(v, &p, at, LAYOUT_POLL))
         return -EFAULT;
     if (p.nr_ports > POLL_MAX)
         return -EINVAL;

@@ -329,6 +329,8 @@ static int load_cpu(struct vcpu *v, const void *record)
     load_event(v, &hw);
     v->intr_shadow = 0;
     v->activity = ACTIVITY_RUN;
+    v->exit.reason = EXIT_NONE; /* what it waited for, if anything, is not its any more */
+    v->replay = (struct replay){0};
     v->tsc_aux = (u32)hw.msr_tsc_aux;
     v->tsc_offset = hw.tsc ? hw.tsc - rdtsc() : v->tsc_offset;
     return vendor->tsc_set(v, v->tsc_offset, 0);

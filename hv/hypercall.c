@@ -4,6 +4,7 @@
 #include "hv/guest_mem.h"
 #include "hv/hypercall.h"
 #include "hv/log.h"
+#include "hv/shared_info.h"
 #include "hv/string.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
@@ -157,6 +158,7 @@ static int write_page(struct vcpu *v, u64 value)
     if ((value & (PAGE_SIZE - 1)) || !page)
         return -EINVAL;
     fill_page(page);
+    shared_info_latch(v);
     return 0;
 }
 

@@ -240,6 +240,22 @@ int ioreq_rep(struct vcpu *v, const struct ioreq_rep *rep)
     return submit(v, &r, rep->count) == SENT ? -EAGAIN : 0;
 }
 
+void ioreq_invalidate(struct domain *d)
+{
+    struct ioreq_domain *q = d->ioreq;
+
+    spin_lock(&q->lock);
+    for (unsigned i = 0; i < IOREQ_SERVERS; i++) {
+        struct ioreq_server *s = q->server[i];
+
+        if (s && s->enabled && s->buffered &&
+            ioreq_ring_put(mfn_virt(s->ring), IOREQ_TYPE_INVALIDATE, 0, sizeof(u32), ~0u,
+                           s->buffered == HVM_IOREQSRV_BUFIOREQ_ATOMIC))
+            evtchn_notify_hv(d, s->ring_port);
+    }
+    spin_unlock(&q->lock);
+}
+
 /* ---- Its answer ---- */
 
 static void record(struct vcpu *v, u64 value)

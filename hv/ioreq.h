@@ -56,6 +56,10 @@ bool ioreq_answered(struct vcpu *v);
 /* The handler is done with it: what it did not take is void. */
 void ioreq_forget(struct vcpu *v);
 
+/* d gave RAM back: device models drop what they have mapped of it, when they come to it (by the buffered ring). Until
+ * then the frames are nobody else's. Any CPU. */
+void ioreq_invalidate(struct domain *d);
+
 /* ---- For device models: dm_op. Any CPU. Errors: -EINVAL, -ENOENT: no such server, -ENOSPC, -ENOMEM ---- */
 
 /* buffered: HVM_IOREQSRV_BUFIOREQ_*. emulator: the domain whose process will serve. */

@@ -3,12 +3,36 @@
 #include "hv/domain.h"
 #include "hv/errno.h"
 #include "hv/frames.h"
+#include "hv/guest_args.h"
 #include "hv/shared_info.h"
 #include "hv/string.h"
 #include "hv/timer.h"
 #include "hv/vmem.h"
 
 #define NS_PER_SEC 1000000000u
+
+#define NARROW_WALLCLOCK 2304 /* behind masks of 32 words (xen/xen.h, struct shared_info in 32-bit code) */
+
+/* As it stands in the shared page; in 32-bit code the upper half of the seconds is elsewhere, and 0 for long. */
+struct wallclock {
+    u32 version, sec, nsec, sec_hi;
+};
+
+static struct wallclock wallclock; /* the privileged domain's */
+
+static void put_wallclock(struct domain *d)
+{
+    struct wallclock *w = d->narrow ? (void *)((u8 *)d->shared + NARROW_WALLCLOCK) : (void *)&d->shared->wc_version;
+
+    WRITE_ONCE(w->version, w->version | 1);
+    barrier();
+    w->sec = wallclock.sec;
+    w->nsec = wallclock.nsec;
+    if (!d->narrow)
+        w->sec_hi = wallclock.sec_hi;
+    barrier();
+    WRITE_ONCE(w->version, w->version + 1);
+}
 
 int shared_info_alloc(struct domain *d)
 {
@@ -19,6 +43,7 @@ int shared_info_alloc(struct domain *d)
     d->shared = mfn_virt(m);
     for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
         d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
+    put_wallclock(d);
     return 0;
 }
 
@@ -62,6 +87,7 @@ int vcpu_info_register(struct vcpu *v, gpa_t gpa)
     /* Whatever comes while it moves is looked at again. */
     new->evtchn_upcall_pending = 1;
     new->evtchn_pending_sel = ~0ul;
+    memset((u8 *)new + 4, 0xff, sizeof(u32)); /* in 32-bit code it is here */
     __atomic_store_n(&v->info, new, __ATOMIC_RELEASE);
     vcpu_info_update_time(v);
     return 0;
@@ -117,13 +143,19 @@ void vcpu_info_update_time(struct vcpu *v)
 
 void shared_info_set_wallclock(struct domain *d, u64 seconds, u32 nanoseconds)
 {
-    struct shared_info *s = d->shared;
+    wallclock = (struct wallclock){0, (u32)seconds, nanoseconds, (u32)(seconds >> 32)};
+    put_wallclock(d);
+    for (u32 id = d->id + 1u; id < DOMID_FIRST_RESERVED && (d = domain_from((u16)id)); id = d->id + 1u)
+        put_wallclock(d);
+}
 
-    WRITE_ONCE(s->wc_version, s->wc_version | 1);
-    barrier();
-    s->wc_sec = (u32)seconds;
-    s->wc_sec_hi = (u32)(seconds >> 32);
-    s->wc_nsec = nanoseconds;
-    barrier();
-    WRITE_ONCE(s->wc_version, s->wc_version + 1);
+void shared_info_latch(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+    bool narrow = !guest_is_wide(v);
+
+    if (!d->guest || d->narrow == narrow)
+        return;
+    d->narrow = narrow;
+    put_wallclock(d);
 }

@@ -30,7 +30,11 @@ void vcpu_info_forget(struct vcpu *v);
 /* Writes v's time (TSC now, and its rate). */
 void vcpu_info_update_time(struct vcpu *v);
 
-/* The wall clock at time_ns() zero. */
+/* A guest's shared page follows the width of the code that sets up its hypercalls or its callback: the vcpu's code
+ * right now. v's CPU. */
+void shared_info_latch(struct vcpu *v);
+
+/* The wall clock at time_ns() zero. The privileged domain's is every guest's, those to come included. */
 void shared_info_set_wallclock(struct domain *d, u64 seconds, u32 nanoseconds);
 
 #endif

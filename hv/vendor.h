@@ -46,6 +46,7 @@ struct vendor_caps {
     bool tsc_scaling;
     bool pause_filter;
     bool apic_virt;
+    bool dirty_bits;     /* p2m entries say which pages were written */
     u8 tsc_frac_bits;  /* fraction bits of the TSC ratio (SVM 32, VT-x 48) */
     u32 max_asid;      /* ASIDs or VPIDs, 0: none */
     u8 max_leaf_shift; /* 12, 21, 30: the largest page of the p2m */

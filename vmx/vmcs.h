@@ -246,6 +246,7 @@ enum vmcs_field {
 #define EPT_CAP_2M            BIT(16)
 #define EPT_CAP_1G            BIT(17)
 #define EPT_CAP_INVEPT        BIT(20)
+#define EPT_CAP_AD            BIT(21)
 #define EPT_CAP_INVEPT_SINGLE BIT(25)
 #define EPT_CAP_INVEPT_ALL    BIT(26)
 #define VPID_CAP_INVVPID      BIT(32)
@@ -254,6 +255,7 @@ enum vmcs_field {
 
 /* EPT pointer (25.6.11) */
 #define EPTP_WB     6u
+#define EPTP_AD     BIT(6)
 #define EPTP_WALK_4 (3u << 3)
 
 /* Basic exit reasons (SDM 3D appendix C) */

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <xen/xen.h>
 #include <xen/domctl.h>
@@ -57,7 +58,7 @@ __asm__(".pushsection .rodata\n"
         ".code32\n"
         ".globl tiny_code, tiny_end\n"
         "tiny_code:\n"
-        "  mov $0x5000, %esp\n"
+        "  mov $0x5000, %esp\n  movl $1, 0x7000\n"
         "  mov $0x3f8, %dx\n  mov $'H', %al\n  out %al, %dx\n  mov $'i', %al\n  out %al, %dx\n"
         // IN, and what it gave told back
         "  mov $0x600, %dx\n  in %dx, %eax\n  mov $0x604, %dx\n  out %eax, %dx\n"
@@ -79,6 +80,15 @@ __asm__(".pushsection .rodata\n"
         "  mov $0x604, %dx\n  out %eax, %dx\n"
         // posted
         "  mov $0x42, %al\n  out %al, $0x80\n  movl $0x07410742, 0xa0010\n"
+        // TSC ticks per round trip, the best of 64: IN, and a posted write
+        "  mov $64, %ecx\n  mov $-1, %ebp\n"
+        "4: rdtsc\n  mov %eax, %esi\n  mov $0x600, %dx\n  in %dx, %eax\n  rdtsc\n  sub %esi, %eax\n"
+        "  cmp %ebp, %eax\n  jae 5f\n  mov %eax, %ebp\n5: loop 4b\n"
+        "  mov %ebp, %eax\n  mov $0x614, %dx\n  out %eax, %dx\n"
+        "  mov $64, %ecx\n  mov $-1, %ebp\n"
+        "6: rdtsc\n  mov %eax, %esi\n  movl $0, 0xa0020\n  rdtsc\n  sub %esi, %eax\n"
+        "  cmp %ebp, %eax\n  jae 7f\n  mov %eax, %ebp\n7: loop 6b\n"
+        "  mov %ebp, %eax\n  mov $0x618, %dx\n  out %eax, %dx\n"
         // an interrupt through the 8259, in virtual wire mode: vectors from 20h, only IRQ 5 open
         "  mov $0xfee00000, %ebx\n  movl $0x1ff, 0xf0(%ebx)\n  movl $0x700, 0x350(%ebx)\n"
         "  mov $0x11, %al\n  out %al, $0x20\n  mov $0x20, %al\n  out %al, $0x21\n"
@@ -274,7 +284,7 @@ struct model {
     unsigned seen_count;
     uint32_t stream;
     uint8_t device[8192];
-    unsigned requests, counted, posted_port, posted_vga;
+    unsigned requests, counted, posted_port, posted_vga, ticks_in, ticks_posted;
     bool done;
 };
 
@@ -334,6 +344,10 @@ static void port_write(struct model *m, uint16_t port, uint32_t value)
         check(xendevicemodel_set_isa_irq_level(dm, m->dom, IRQ, 1) == 0, "raising the line");
         check(xendevicemodel_set_isa_irq_level(dm, m->dom, IRQ, 0) == 0, "lowering the line");
     }
+    if (port == 0x614)
+        m->ticks_in = value;
+    if (port == 0x618)
+        m->ticks_posted = value;
     if (port == 0x60c)
         m->done = true;
 }
@@ -480,7 +494,138 @@ static void round_trip(void)
     xenforeignmemory_unmap_resource(fm, m.res);
     after = free_pages();
     check(after == before, "%lld pages did not come back", (long long)(before - after));
-    printf("hvm_tiny: %u requests, %u of them counted\n", m.requests, m.counted);
+    printf("hvm_tiny: %u requests, %u of them counted; IN %u ticks, posted write %u\n", m.requests, m.counted,
+           m.ticks_in, m.ticks_posted);
+    xencall_free_buffer(call, op);
+}
+
+// ---- When things go wrong ----
+
+static void prepare(struct model *m)
+{
+    m->dom = create();
+    fill_memory(m->dom);
+    load_code(m->dom);
+    set_state(m->dom);
+    start_server(m);
+}
+
+static void give_back(struct model *m, struct xen_domctl *op, uint64_t before, const char *what)
+{
+    uint64_t after;
+    check(domctl(op, XEN_DOMCTL_destroydomain, m->dom) == 0, "%s: destroydomain: %s", what, strerror(errno));
+    xenforeignmemory_unmap_resource(fm, m->res);
+    after = free_pages();
+    check(after == before, "%s: %lld pages did not come back", what, (long long)(before - after));
+}
+
+static void wait_for_request(struct model *m)
+{
+    for (unsigned i = 0; i < 2000 && m->slot->state != STATE_IOREQ_READY; i++)
+        usleep(1000);
+    check(m->slot->state == STATE_IOREQ_READY, "no request came");
+}
+
+// The guest waits for an answer when its device model goes: it reads ones and goes on to its HLT.
+static void device_model_dies(bool by_ports)
+{
+    const char *what = by_ports ? "ports closed" : "server destroyed";
+    struct model m = {0};
+    struct xen_domctl *op = buffer(sizeof(*op));
+    uint64_t before = free_pages();
+    uint32_t words[0x80] = {0};
+
+    prepare(&m);
+    check(domctl(op, XEN_DOMCTL_unpausedomain, m.dom) == 0, "unpause: %s", strerror(errno));
+    wait_for_request(&m);
+    if (by_ports) {
+        xenevtchn_unbind(ev, m.port);
+        xenevtchn_unbind(ev, m.ring_port);
+    } else {
+        check(xendevicemodel_destroy_ioreq_server(dm, m.dom, m.id) == 0, "destroy server: %s", strerror(errno));
+    }
+    for (unsigned i = 0; i < 2000 && words[0x40 + 31] != ~0u; i++) {
+        usleep(1000);
+        guest_copy(&m, RESULT, words, sizeof(words), false);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        check(words[0x10 - i] == ~0u, "%s: REP INSD: element %u is %x", what, i, words[0x10 - i]);
+    check(words[0x40 + 31] == ~0u, "%s: the guest did not go on", what);
+    give_back(&m, op, before, what);
+    if (!by_ports) {
+        xenevtchn_unbind(ev, m.port);
+        xenevtchn_unbind(ev, m.ring_port);
+    }
+    xencall_free_buffer(call, op);
+}
+
+// Destroyed while it waits, with the server still there and its pages mapped.
+static void domain_dies(void)
+{
+    struct model m = {0};
+    struct xen_domctl *op = buffer(sizeof(*op));
+    uint64_t before = free_pages();
+
+    prepare(&m);
+    check(domctl(op, XEN_DOMCTL_unpausedomain, m.dom) == 0, "unpause: %s", strerror(errno));
+    wait_for_request(&m);
+    give_back(&m, op, before, "destroyed while waiting");
+    xenevtchn_unbind(ev, m.port);
+    xenevtchn_unbind(ev, m.ring_port);
+    xencall_free_buffer(call, op);
+}
+
+// Another guest, not the one that is served, and memory in many small pieces: what is counted comes back.
+static void two_guests(void)
+{
+    struct model a = {0}, b = {0};
+    struct xen_domctl *op = buffer(sizeof(*op));
+    uint64_t before = free_pages();
+
+    prepare(&a);
+    prepare(&b);
+    check(a.dom != b.dom, "both are %u", a.dom);
+    check(domctl(op, XEN_DOMCTL_unpausedomain, a.dom) == 0, "unpause: %s", strerror(errno));
+    check(domctl(op, XEN_DOMCTL_unpausedomain, b.dom) == 0, "unpause: %s", strerror(errno));
+    wait_for_request(&a);
+    wait_for_request(&b);
+    check(domctl(op, XEN_DOMCTL_destroydomain, a.dom) == 0, "destroy: %s", strerror(errno));
+    serve(&b);
+    wait_for_request(&b);
+    check(b.text[0] == 'H' && b.slot->data == 'i', "the other one was disturbed");
+    xenevtchn_unbind(ev, a.port);
+    xenevtchn_unbind(ev, a.ring_port);
+    xenforeignmemory_unmap_resource(fm, a.res);
+    give_back(&b, op, before, "two guests");
+    xenevtchn_unbind(ev, b.port);
+    xenevtchn_unbind(ev, b.ring_port);
+    xencall_free_buffer(call, op);
+}
+
+// Which pages were written: all at first, then only the guest's page of results.
+static void dirty_pages(void)
+{
+    struct model m = {0};
+    struct xen_domctl *op = buffer(sizeof(*op));
+    uint64_t before = free_pages();
+    unsigned long bits[8];
+    memset(bits, 0, sizeof(bits));
+
+    prepare(&m);
+    check(xendevicemodel_track_dirty_vram(dm, m.dom, 0, 64, bits) == 0, "track: %s", strerror(errno));
+    bits[0] = ~0ul;
+    check(xendevicemodel_track_dirty_vram(dm, m.dom, 0, 64, bits) == 0, "track: %s", strerror(errno));
+    check(bits[0] == 0 || bits[0] == ~0ul, "nobody ran, and %lx are dirty", bits[0]);
+    check(domctl(op, XEN_DOMCTL_unpausedomain, m.dom) == 0, "unpause: %s", strerror(errno));
+    wait_for_request(&m);
+    check(xendevicemodel_destroy_ioreq_server(dm, m.dom, m.id) == 0, "destroy server: %s", strerror(errno));
+    usleep(300000);
+    check(xendevicemodel_track_dirty_vram(dm, m.dom, 0, 64, bits) == 0, "track: %s", strerror(errno));
+    check(bits[0] & 1ul << 7, "the page written is not dirty: %lx", bits[0]);
+    check(bits[0] == ~0ul || !(bits[0] & 1ul << 40), "a page not written is dirty: %lx", bits[0]);
+    give_back(&m, op, before, "dirty pages");
+    xenevtchn_unbind(ev, m.port);
+    xenevtchn_unbind(ev, m.ring_port);
     xencall_free_buffer(call, op);
 }
 
@@ -496,6 +641,13 @@ int main(int argc, char **argv)
         fatal("the Xen libraries found no hypervisor: %s", strerror(errno));
     for (unsigned i = 0; i < rounds; i++)
         round_trip();
-    group_done("hvm_tiny");
+    group_done("a guest and its device model");
+    device_model_dies(false);
+    device_model_dies(true);
+    domain_dies();
+    two_guests();
+    group_done("deaths");
+    dirty_pages();
+    group_done("dirty pages");
     return checks_done();
 }
