@@ -20,6 +20,7 @@
 #define REAL_MODE   0x100000ull
 #define LAPIC_PAGE  0xfee00000ull
 #define LARGE       0x200000ull
+#define INFO_END    (512 * MIB) /* Linux's first page tables reach 1 GiB at most */
 #define IOAPIC_PAGES 0xfec00000ull
 #define GAP_MIN     (16 * MIB)
 #define GAP_MAX     (64 * MIB)
@@ -290,7 +291,7 @@ static int settle(struct build *b, u64 *at, u64 size)
 
     if (in_ram(b, *at, size) && !overlaps(*at, size, k->low, k->high - k->low))
         return 0;
-    to = find_free(b, size);
+    to = find_free(b, size, FOUR_GIB);
     if (!to)
         return -ENOMEM;
     memcpy(hpa_virt(HPA(to)), hpa_virt(HPA(*at)), size);
@@ -319,7 +320,7 @@ static int place(struct build *b)
         }
     }
     rc = settle(b, &b->kernel_at, b->kernel_size);
-    b->boot.info = GPA(rc ? 0 : find_free(b, PVH_INFO_SIZE));
+    b->boot.info = GPA(rc ? 0 : find_free(b, PVH_INFO_SIZE, INFO_END));
     if (rc || !b->boot.info.v) {
         log_err("no room for the kernel's image: dom0_mem is too small");
         return -ENOMEM;
