@@ -265,6 +265,10 @@ static bool decode_dr(struct vcpu *v, struct exit_dr *dr)
 
     if (insn_decode(v, &insn))
         return false;
+    if (insn.op != OP_MOV_TO_DR && insn.op != OP_MOV_FROM_DR) { /* another vcpu has changed it meanwhile */
+        inject_exception(v, TRAP_UD);
+        return false;
+    }
     v->exit.insn_len = insn.length;
     dr->decoded = true;
     dr->write = insn.op == OP_MOV_TO_DR;

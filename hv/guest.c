@@ -110,13 +110,14 @@ s64 guest_create(u16 wanted, unsigned vcpus, struct domain **d)
     return rc;
 }
 
+/* Counted when it is done, so that unpausing cannot overtake it. */
 void guest_pause(struct domain *d)
 {
+    for (unsigned i = 0; i < d->vcpus; i++)
+        vcpu_pause(d->vcpu[i]);
     spin_lock(&d->lock);
     d->guest->pauses++;
     spin_unlock(&d->lock);
-    for (unsigned i = 0; i < d->vcpus; i++)
-        vcpu_pause(d->vcpu[i]);
 }
 
 int guest_unpause(struct domain *d)

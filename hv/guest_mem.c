@@ -24,6 +24,8 @@ struct paging_mode {
     u8 entry_size;
 };
 
+#define PAE_HIGH (0x7ffull << 52) /* ignored in long mode, reserved here */
+
 static const struct paging_mode mode_32 = {2, 10, 4};
 static const struct paging_mode mode_pae = {3, 9, 8};
 static const struct paging_mode mode_long = {4, 9, 8};
@@ -96,6 +98,8 @@ static bool reserved_bits(const struct walk *w, unsigned level, u64 entry, bool 
         return leaf && level == 2 && (entry & BIT(21));
     if (w->mode == &mode_pae && level == 3)
         return entry & phys;
+    if (w->mode == &mode_pae)
+        phys |= PAE_HIGH;
     if (!(w->g->efer & EFER_NXE))
         phys |= PTE_NX;
     if (leaf && level > 1)

@@ -194,6 +194,8 @@ static u64 reserved_bit(const struct plan *p, unsigned level)
 {
     if (p->kind == TWO_LEVELS)
         return level == 2 && p->leaf == 2 ? BIT(21) : 0;
+    if (p->kind == PAE && level < 3 && (p->gva & PAGE_SIZE))
+        return BIT(52 + (p->gva >> 13) % 11);
     if (level == p->leaf && level > 1)
         return BIT(shift_of(p, level) - 1);
     if (level == 4)
