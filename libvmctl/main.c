@@ -194,7 +194,7 @@ static void list_text(const struct vm_info *list, size_t count)
         printf("%-5u %-24s %8llu %6u %10.1f  %s%s\n", list[i].id,
                *list[i].name ? list[i].name : "-", (unsigned long long)list[i].memory_kib >> 10,
                list[i].vcpus, (double)list[i].cpu_ns / 1e9, state_text(&list[i]),
-               list[i].model_lost ? ", its QEMU is gone" : "");
+               list[i].model_lost ? ", device model gone" : "");
 }
 
 static int do_list(const struct options *o)
@@ -240,7 +240,7 @@ static void info_text(const struct vm_info *i, const struct vm_access *a)
     if (i->model_pid)
         printf("Device model: process %d\n", i->model_pid);
     else if (i->model_lost)
-        printf("Device model: its process is gone\n");
+        printf("Device model: a process of it is gone\n");
     if (*a->vnc)
         printf("VNC:          %s\n", a->vnc);
     if (*a->console)

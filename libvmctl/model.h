@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A guest's device model: the stock QEMU, as a process of the privileged domain. */
+/* A guest's device models, processes of the privileged domain: devmodel, which has its clocks, and
+ * the stock QEMU, which has the rest. */
 #ifndef LIBVMCTL_MODEL_H
 #define LIBVMCTL_MODEL_H
 
@@ -11,10 +12,10 @@
 /* Starts it and waits until it serves the guest. On failure it is gone again, with a sentence that
  * quotes what it said last. */
 int model_start(struct vmctl *v, const struct vm_config *c, uint16_t id);
-/* Ends it, if it runs, and removes its sockets. */
+/* Ends them, if they run, and removes their sockets. */
 void model_stop(struct vmctl *v, uint16_t id);
 
-/* The number of its process, 0 if there is none; *lost: there was one. */
+/* The number of QEMU's process, 0 if there is none; *lost: one of the two is gone. */
 int model_pid(struct vmctl *v, uint16_t id, bool *lost);
 void model_qmp_path(uint16_t id, char *path, size_t size);
 

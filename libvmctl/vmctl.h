@@ -46,7 +46,7 @@ struct vm_info {
     unsigned vcpus;      /* on line */
     uint64_t cpu_ns;     /* run time of all its vcpus */
     int model_pid;       /* of its QEMU; 0: none known */
-    bool model_lost;     /* it had a QEMU and that process is gone */
+    bool model_lost;     /* its QEMU or its devmodel is gone */
 };
 
 const char *vm_state_name(enum vm_state state);
