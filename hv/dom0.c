@@ -273,9 +273,11 @@ static bool in_ram(const struct build *b, u64 at, u64 size)
 /* The highest free place of size bytes in the domain's RAM below limit; 0: none. */
 static u64 find_free(const struct build *b, u64 size, u64 limit)
 {
-    u64 at = ALIGN_DOWN(MIN(b->split, limit) - size, PAGE_SIZE);
+    u64 end = MIN(b->split, limit);
 
-    for (; at >= REAL_MODE; at -= PAGE_SIZE)
+    if (size > end)
+        return 0; /* a module larger than all of the domain's memory */
+    for (u64 at = ALIGN_DOWN(end - size, PAGE_SIZE); at >= REAL_MODE; at -= PAGE_SIZE)
         if (!in_use(b, at, size) && in_ram(b, at, size))
             return at;
     return 0;
