@@ -15,6 +15,7 @@
 #include <xen/arch-x86/hvm/start_info.h>
 
 #define EXTENTS_MAX (1ull << 16)
+#define SLICE       16u /* extents moved before interrupts are looked at */
 #define OP_BITS     6 /* of arg[0]; above them: elements done */
 #define OP_MASK     ((1u << OP_BITS) - 1)
 #define LAYOUT_MAP    "4L"    /* struct xen_memory_map and so on, hv/guest_args.h */
@@ -158,10 +159,12 @@ static s64 move_extent(struct domain *d, u64 gfn, unsigned order, bool out)
                : p2m_add(d, GFN(gfn), MFN(gfn), 1ull << order, P2M_RAM, ATTR_RAM);
 }
 
-/* Returns how many extents were done. */
-static s64 reservation(struct vcpu *v, u64 at, bool out)
+/* From number *start on; returns how many extents were done in all. */
+static s64 reservation(struct vcpu *v, u64 at, u64 *start, bool out)
 {
+    bool resumable = hypercall_resumable(v, __HYPERVISOR_memory_op);
     struct xen_memory_reservation r;
+    u64 first = *start;
     struct domain *d;
     s64 rc = 0;
 
@@ -174,14 +177,26 @@ static s64 reservation(struct vcpu *v, u64 at, bool out)
         return -EPERM;
     if (r.nr_extents > EXTENTS_MAX)
         return -E2BIG;
-    for (u64 i = 0; i < r.nr_extents; i++) {
+    for (; *start < r.nr_extents; ++*start) {
         xen_pfn_t gfn;
 
-        if (guest_read(v, &gfn, (u64)r.extent_start.p + i * sizeof(gfn), sizeof(gfn)) ||
+        if (resumable && *start - first == SLICE)
+            return HYPERCALL_AGAIN;
+        if (guest_read(v, &gfn, (u64)r.extent_start.p + *start * sizeof(gfn), sizeof(gfn)) ||
             move_extent(d, gfn, r.extent_order, out))
-            return (s64)i;
+            return (s64)*start;
     }
     return (s64)r.nr_extents;
+}
+
+static s64 give_up(struct vcpu *v, u64 at, u64 *start)
+{
+    return reservation(v, at, start, true);
+}
+
+static s64 take_back(struct vcpu *v, u64 at, u64 *start)
+{
+    return reservation(v, at, start, false);
 }
 
 /* An operation on many elements that takes long is issued again with how many are done above its number. */
@@ -209,11 +224,9 @@ s64 hc_memory_op(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
     case XENMEM_remove_from_physmap:
         return remove_from_physmap(v, arg[1]);
     case XENMEM_decrease_reservation:
-        return guest_memory_concerns(v, arg[1]) ? by_elements(v, guest_decrease, arg)
-                                                : reservation(v, arg[1], true);
+        return by_elements(v, guest_memory_concerns(v, arg[1]) ? guest_decrease : give_up, arg);
     case XENMEM_populate_physmap:
-        return guest_memory_concerns(v, arg[1]) ? by_elements(v, guest_populate, arg)
-                                                : reservation(v, arg[1], false);
+        return by_elements(v, guest_memory_concerns(v, arg[1]) ? guest_populate : take_back, arg);
     case XENMEM_current_reservation:
     case XENMEM_maximum_reservation:
     case XENMEM_maximum_gpfn:
