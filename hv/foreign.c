@@ -18,8 +18,9 @@
 /* The reference taken becomes the entry's. */
 static int enter_held(struct domain *d, gfn_t at, mfn_t frame, u32 attr)
 {
-    int rc = at.v >> (d->policy->phys_bits - PAGE_SHIFT) ? -EINVAL
-                                                          : p2m_enter(d, at, frame, P2M_FOREIGN, attr);
+    int rc = at.v >> (d->policy->phys_bits - PAGE_SHIFT)
+                 ? -EINVAL
+                 : p2m_enter(d, at, frame, P2M_FOREIGN, attr);
 
     if (rc)
         p2m_let_go(frame);
@@ -44,7 +45,8 @@ int foreign_map_frame(struct domain *d, gfn_t at, struct domain *from, mfn_t fra
     return enter_held(d, at, frame, ATTR_WRITE);
 }
 
-/* The domain whose memory is wanted: not the one that is to get it. Only the privileged domain can name two. */
+/* The domain whose memory is wanted: not the one that is to get it. Only the privileged domain can
+ * name two. */
 static struct domain *other_domain(struct vcpu *v, const struct domain *d, u16 domid, s64 *rc)
 {
     struct domain *from = hypercall_domain(v, domid, rc);
@@ -75,7 +77,9 @@ static s64 map_chunk(struct vcpu *v, const struct xen_add_to_physmap_batch *b, u
             return rc;
         err[i] = foreign_map(d, GFN(gpfn[i]), from, GFN(idx[i]));
     }
-    return guest_write(v, (u64)b->errs.p + start * sizeof(err[0]), err, n * sizeof(err[0])) ? -EFAULT : 0;
+    return guest_write(v, (u64)b->errs.p + start * sizeof(err[0]), err, n * sizeof(err[0]))
+               ? -EFAULT
+               : 0;
 }
 
 s64 foreign_batch(struct vcpu *v, u64 arg, u64 *start)
@@ -118,7 +122,8 @@ static mfn_t ioreq_frame(struct domain *d, u32 id, u64 idx)
     return id <= 0xffff ? ioreq_page(d, (u16)id, idx) : MFN_NONE;
 }
 
-/* The buffered ring and one page of slots; whether there is such a server is seen when it is asked for. */
+/* The buffered ring and one page of slots; whether there is such a server is seen when it is asked
+ * for. */
 static u32 ioreq_frames(u32 id)
 {
     (void)id;
@@ -155,7 +160,8 @@ static s64 acquire_one(struct vcpu *v, const struct xen_mem_acquire_resource *a,
     from = other_domain(v, v->domain, a->domid, &rc);
     if (!from)
         return rc;
-    return foreign_map_frame(v->domain, GFN(gfn), from, resources[a->type].frame(from, a->id, a->frame + i));
+    return foreign_map_frame(v->domain, GFN(gfn), from,
+                             resources[a->type].frame(from, a->id, a->frame + i));
 }
 
 static s64 tell_size(struct vcpu *v, struct xen_mem_acquire_resource *a, u64 arg)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * No function holds the locks of two tables: a map is made in steps, and while they are under way its
- * entry in the mapper's books is busy, which no handle reaches.
+ * No function holds the locks of two tables: a map is made in steps, and while they are under way
+ * its entry in the mapper's books is busy, which no handle reaches.
  */
 #include "hv/domain.h"
 #include "hv/errno.h"
@@ -61,8 +61,9 @@ struct grant_table {
 _Static_assert(sizeof(struct use) * ENTRIES_PER_FRAME <= PAGE_SIZE << USES_ORDER, "uses of a page");
 _Static_assert(sizeof(struct map) == 32, "maps fill their page");
 _Static_assert(sizeof(struct grant_table) <= PAGE_SIZE, "the books start on one page");
-_Static_assert(MAP_PAGES * MAPS_PER_PAGE + 2 * MAX_CPUS <= 0xffff, "counts of uses do not overflow");
-_Static_assert(sizeof(grant_entry_v1_t) == 8 && offsetof(grant_entry_v1_t, domid) == 2, "an entry's words");
+_Static_assert(MAP_PAGES *MAPS_PER_PAGE + 2 * MAX_CPUS <= 0xffff, "counts of uses do not overflow");
+_Static_assert(sizeof(grant_entry_v1_t) == 8 && offsetof(grant_entry_v1_t, domid) == 2,
+               "an entry's words");
 
 /* ---- The table ---- */
 
@@ -166,8 +167,8 @@ static u16 marks(bool write)
     return write ? GTF_reading | GTF_writing : GTF_reading;
 }
 
-/* The guest changes entries while we look: flags and domid are read as one word, and the marks are set
- * only in the word that was judged. */
+/* The guest changes entries while we look: flags and domid are read as one word, and the marks are
+ * set only in the word that was judged. */
 static s16 mark(grant_entry_v1_t *e, u16 domid, bool write)
 {
     u32 *word = (u32 *)e, old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
@@ -219,7 +220,8 @@ static s16 begin_more(struct domain *d, struct use *u, grant_entry_v1_t *e, u16 
     return status;
 }
 
-/* domid begins to use entry ref of d: *frame, with a reference, until use_end() and p2m_let_go(). */
+/* domid begins to use entry ref of d: *frame, with a reference, until use_end() and p2m_let_go().
+ */
 static s16 use_begin(struct domain *d, u16 domid, u32 ref, bool write, mfn_t *frame)
 {
     struct grant_table *t = d->grant;
@@ -366,8 +368,8 @@ static s16 enter(struct domain *d, const struct map *m)
     }
 }
 
-/* The granter is looked up anew: whoever has waited for a flush may find him gone, or his id given to
- * another domain. Then there is nobody to tell. */
+/* The granter is looked up anew: whoever has waited for a flush may find him gone, or his id given
+ * to another domain. Then there is nobody to tell. */
 static void end_map(struct domain *d, const struct map *m)
 {
     struct domain *g = granter(d, m->domid);
@@ -433,7 +435,8 @@ static void unmap_end(struct domain *d, u32 handle, const struct map *m)
     map_drop(d->grant, handle);
 }
 
-/* Where the guest has put something else meanwhile, that stays. An address of 0 names no mapping. */
+/* Where the guest has put something else meanwhile, that stays. An address of 0 names no mapping.
+ */
 static bool unmap_begin(struct domain *d, struct gnttab_unmap_grant_ref *op, struct map *m)
 {
     op->status = GNTST_okay;
@@ -469,7 +472,8 @@ struct copy_end {
     mfn_t frame;
 };
 
-static s16 begin_end(struct domain *d, const struct gnttab_copy_ptr *p, bool by_ref, struct copy_end *end)
+static s16 begin_end(struct domain *d, const struct gnttab_copy_ptr *p, bool by_ref,
+                     struct copy_end *end)
 {
     if (!by_ref) {
         if (p->domid != DOMID_SELF && p->domid != d->id)

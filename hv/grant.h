@@ -27,13 +27,14 @@ struct domain;
 #define GRANT_MAX_FRAMES 64 /* pages of grant entries a domain may have */
 #define GRANT_BATCH      16 /* operations done at once, at most */
 
-/* The first page of entries, and the books about maps; -ENOMEM. grant_destroy(): every map the domain
- * has made is undone; what others have mapped of its frames they keep. d's vcpus do not run. */
+/* The first page of entries, and the books about maps; -ENOMEM. grant_destroy(): every map the
+ * domain has made is undone; what others have mapped of its frames they keep. d's vcpus do not run.
+ */
 int __must_check grant_init(struct domain *d);
 void grant_destroy(struct domain *d);
 
-/* Page idx of the domain's grant entries, growing the table up to there as XENMEM_add_to_physmap does;
- * MFN_NONE beyond the maximum or without memory. The domain owns the page (hv/frames.h). */
+/* Page idx of the domain's grant entries, growing the table up to there as XENMEM_add_to_physmap
+ * does; MFN_NONE beyond the maximum or without memory. The domain owns the page (hv/frames.h). */
 mfn_t grant_table_frame(struct domain *d, u64 idx);
 
 /* Where the domain has page idx in its address space, as it was last told; all ones: nowhere. */

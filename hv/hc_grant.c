@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Grant table operations come as arrays. They are copied in, done and copied back a few at a time, and
- * after SLICE of them the vcpu goes through its run loop once more, its argument registers advanced over
- * what is done, so that no array keeps a CPU from its interrupts.
+ * Grant table operations come as arrays. They are copied in, done and copied back a few at a time,
+ * and after SLICE of them the vcpu goes through its run loop once more, its argument registers
+ * advanced over what is done, so that no array keeps a CPU from its interrupts.
  */
 #include "hv/domain.h"
 #include "hv/errno.h"
@@ -41,8 +41,8 @@ _Static_assert(sizeof(struct gnttab_unmap_and_replace) == sizeof(struct gnttab_u
                        offsetof(struct gnttab_unmap_grant_ref, dev_bus_addr),
                "read as an unmap");
 
-/* Page tables that a guest writes itself are nothing root mode could put another frame into: with a new
- * address this is an error, without one an unmap. */
+/* Page tables that a guest writes itself are nothing root mode could put another frame into: with a
+ * new address this is an error, without one an unmap. */
 static void do_replace(struct domain *d, union batch *b, u32 count)
 {
     for (u32 i = 0; i < count; i++) {
@@ -121,8 +121,8 @@ static s64 query_size(struct vcpu *v, u64 at)
     return guest_write(v, at, &q, sizeof(q)) ? -EFAULT : 0;
 }
 
-/* The frames' places in the domain's address space are its own choice: add_to_physmap. The list tells
- * where they are now. */
+/* The frames' places in the domain's address space are its own choice: add_to_physmap. The list
+ * tells where they are now. */
 static s64 list_frames(struct vcpu *v, struct domain *d, struct gnttab_setup_table *s)
 {
     s->status = GNTST_okay;

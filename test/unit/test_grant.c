@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Grants, foreign mappings and the references behind them, over the real frame pool, the real p2m and the
- * real NPT format. What stands in for the machine is a TLB that remembers everything it has been shown
- * until it is flushed: whenever that happens, each frame in it must still be held.
+ * Grants, foreign mappings and the references behind them, over the real frame pool, the real p2m
+ * and the real NPT format. What stands in for the machine is a TLB that remembers everything it has
+ * been shown until it is flushed: whenever that happens, each frame in it must still be held.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -27,8 +27,8 @@
 /* ---- The machine ---- */
 
 #define DOMS     4
-#define GFNS     64u   /* of each domain's address space that tests look at */
-#define DOM0_RAM 512u  /* first frame of the privileged domain's RAM, which is identity-mapped */
+#define GFNS     64u  /* of each domain's address space that tests look at */
+#define DOM0_RAM 512u /* first frame of the privileged domain's RAM, which is identity-mapped */
 #define RAM_END  16384u
 #define MAP_AT   32u /* gfns from here on are for maps */
 
@@ -93,7 +93,8 @@ void quiesce_wait(void)
 
     during_quiesce = 0;
     if (gfn)
-        p2m_withdraw(dom[2], GFN(gfn), p2m_lookup(&dom[2]->p2m, GFN(gfn), &(enum p2m_type){0}, &(u32){0}), P2M_GRANT);
+        p2m_withdraw(dom[2], GFN(gfn),
+                     p2m_lookup(&dom[2]->p2m, GFN(gfn), &(enum p2m_type){0}, &(u32){0}), P2M_GRANT);
     for (unsigned i = 0; i < DOMS; i++)
         if (dom[i]) {
             assert_false(spin_is_locked(&dom[i]->p2m.lock));
@@ -117,7 +118,8 @@ struct domain *domain_find(u16 id)
 
 struct domain *hypercall_domain(struct vcpu *v, u16 domid, s64 *rc)
 {
-    struct domain *d = domid == DOMID_SELF || domid == v->domain->id ? v->domain : domain_find(domid);
+    struct domain *d =
+        domid == DOMID_SELF || domid == v->domain->id ? v->domain : domain_find(domid);
 
     *rc = d ? -EPERM : -ESRCH;
     return d && (d == v->domain || v->domain->privileged) ? d : NULL;
@@ -241,7 +243,8 @@ static int setup(void **state)
 
     (void)state;
     if (!mapped)
-        assert_ptr_equal(mmap((void *)DIRECT_BASE, (u64)RAM_END << PAGE_SHIFT, PROT_READ | PROT_WRITE,
+        assert_ptr_equal(mmap((void *)DIRECT_BASE, (u64)RAM_END << PAGE_SHIFT,
+                              PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
                          (void *)DIRECT_BASE);
     mapped = true;
@@ -310,13 +313,17 @@ static grant_entry_v1_t *entry(struct domain *d, u32 ref)
 
 static void give(struct domain *d, u32 ref, u16 to, u32 gfn, u16 flags)
 {
-    *entry(d, ref) = (grant_entry_v1_t){.flags = GTF_permit_access | flags, .domid = to, .frame = gfn};
+    *entry(d, ref) =
+        (grant_entry_v1_t){.flags = GTF_permit_access | flags, .domid = to, .frame = gfn};
 }
 
 static s16 map(struct domain *d, u16 from, u32 ref, u64 gfn, u32 flags, u32 *handle)
 {
-    struct gnttab_map_grant_ref op = {
-        .host_addr = gfn << PAGE_SHIFT, .flags = GNTMAP_host_map | flags, .ref = ref, .dom = from, .handle = ~0u};
+    struct gnttab_map_grant_ref op = {.host_addr = gfn << PAGE_SHIFT,
+                                      .flags = GNTMAP_host_map | flags,
+                                      .ref = ref,
+                                      .dom = from,
+                                      .handle = ~0u};
 
     grant_map(d, &op, 1);
     *handle = op.handle;
@@ -551,7 +558,8 @@ static void test_unmap_together(void **state)
     for (u32 i = 0; i < GRANT_BATCH; i++) {
         give(dom[1], 9 + i, 2, i % 8, 0);
         assert_int_equal(map(dom[2], 1, 9 + i, MAP_AT + i, 0, &handle), GNTST_okay);
-        op[i] = (struct gnttab_unmap_grant_ref){.host_addr = (MAP_AT + i) << PAGE_SHIFT, .handle = handle};
+        op[i] = (struct gnttab_unmap_grant_ref){.host_addr = (MAP_AT + i) << PAGE_SHIFT,
+                                                .handle = handle};
         touch(2, MAP_AT + i);
     }
     op[5].handle = op[4].handle;
@@ -671,7 +679,8 @@ static void test_not_ones_own(void **state)
     assert_int_equal(map(dom[2], 1, 9, MAP_AT, 0, &handle), GNTST_okay);
     give(dom[2], 9, 0, MAP_AT, 0);
     assert_int_equal(map(dom[0], 2, 9, MAP_AT, 0, &handle), GNTST_bad_page);
-    assert_int_equal(p2m_add(dom[2], GFN(MAP_AT + 1), grant_table_frame(dom[2], 0), 1, P2M_SHARED, PTAB_RW), 0);
+    assert_int_equal(
+        p2m_add(dom[2], GFN(MAP_AT + 1), grant_table_frame(dom[2], 0), 1, P2M_SHARED, PTAB_RW), 0);
     give(dom[2], 9, 0, MAP_AT + 1, 0);
     assert_int_equal(map(dom[0], 2, 9, MAP_AT, 0, &handle), GNTST_bad_page);
     assert_int_equal(foreign_map(dom[0], GFN(MAP_AT), dom[2], GFN(MAP_AT)), -EINVAL);
@@ -686,14 +695,16 @@ static void test_read_only_ram(void **state)
     u32 handle, attr;
 
     (void)state;
-    assert_int_equal(p2m_add(dom[1], GFN(3), m, 1, P2M_RAM_RO, PTAB_R | PTAB_X | PTAB_MEMTYPE(MEMTYPE_WB)), 0);
+    assert_int_equal(
+        p2m_add(dom[1], GFN(3), m, 1, P2M_RAM_RO, PTAB_R | PTAB_X | PTAB_MEMTYPE(MEMTYPE_WB)), 0);
     give(dom[1], 9, 2, 3, 0);
     assert_int_equal(map(dom[2], 1, 9, MAP_AT, 0, &handle), GNTST_bad_page);
     assert_int_equal(map(dom[2], 1, 9, MAP_AT, GNTMAP_readonly, &handle), GNTST_okay);
     assert_int_equal(foreign_map(dom[0], GFN(MAP_AT), dom[1], GFN(3)), 0);
     p2m_lookup(&dom[0]->p2m, GFN(MAP_AT), &type, &attr);
     assert_int_equal(attr & PTAB_RWX, PTAB_R);
-    assert_int_equal(p2m_add(dom[1], GFN(3), m, 1, P2M_RAM, PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB)), 0);
+    assert_int_equal(p2m_add(dom[1], GFN(3), m, 1, P2M_RAM, PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB)),
+                     0);
 }
 
 /* A flush that was under way when an entry was withdrawn does not stand for that entry's own. */
@@ -755,7 +766,8 @@ static void test_no_memory(void **state)
     (void)state;
     give(dom[1], 9, 2, 3, 0);
     for (unsigned spare = 0;; spare++) {
-        s16 status = map(dom[2], 1, 9, MAP_AT + 512, 0, &handle); /* takes tables of the p2m as well */
+        s16 status =
+            map(dom[2], 1, 9, MAP_AT + 512, 0, &handle); /* takes tables of the p2m as well */
 
         if (status == GNTST_okay)
             break;
@@ -774,7 +786,8 @@ static void test_no_memory(void **state)
         frames_free(hoard[--n], 0);
 }
 
-/* Neighbours in both spaces do not become one large page, which could not be split without memory. */
+/* Neighbours in both spaces do not become one large page, which could not be split without memory.
+ */
 static void test_no_large_page(void **state)
 {
     u64 at = 1ull << 20;
@@ -802,8 +815,8 @@ static s16 copy(struct domain *d, struct gnttab_copy op)
     return op.status;
 }
 
-static struct gnttab_copy copy_op(u16 from, u64 from_at, u16 from_offset, u16 to, u64 to_at, u16 to_offset,
-                                  u16 len, u16 flags)
+static struct gnttab_copy copy_op(u16 from, u64 from_at, u16 from_offset, u16 to, u64 to_at,
+                                  u16 to_offset, u16 len, u16 flags)
 {
     struct gnttab_copy op = {.len = len, .flags = flags};
 
@@ -829,19 +842,22 @@ static void test_copy(void **state)
     give(dom[1], 10, 2, 5, GTF_readonly);
     for (unsigned i = 0; i < PAGE_SIZE; i++)
         one[i] = (u8)(i * 7), two[i] = 0xee;
-    assert_int_equal(copy(dom[2], copy_op(1, 9, 100, DOMID_SELF, 4, 200, 300, GNTCOPY_source_gref)), GNTST_okay);
+    assert_int_equal(copy(dom[2], copy_op(1, 9, 100, DOMID_SELF, 4, 200, 300, GNTCOPY_source_gref)),
+                     GNTST_okay);
     assert_memory_equal(two + 200, one + 100, 300);
     assert_true(two[199] == 0xee && two[500] == 0xee);
     memset(two, 0x11, PAGE_SIZE);
-    assert_int_equal(copy(dom[2], copy_op(DOMID_SELF, 4, 0, 1, 9, 4000, 96, GNTCOPY_dest_gref)), GNTST_okay);
+    assert_int_equal(copy(dom[2], copy_op(DOMID_SELF, 4, 0, 1, 9, 4000, 96, GNTCOPY_dest_gref)),
+                     GNTST_okay);
     assert_true(one[3999] == (u8)(3999 * 7) && one[4000] == 0x11 && one[4095] == 0x11);
     assert_int_equal(copy(dom[2], copy_op(DOMID_SELF, 4, 0, 2, 5, 0, PAGE_SIZE, 0)), GNTST_okay);
     assert_memory_equal(at_gfn(dom[2], 5), two, PAGE_SIZE);
     /* Both by reference, over itself, each direction. */
     for (unsigned i = 0; i < PAGE_SIZE; i++)
         one[i] = (u8)(i * 3);
-    assert_int_equal(copy(dom[2], copy_op(1, 9, 0, 1, 9, 1, 100, GNTCOPY_source_gref | GNTCOPY_dest_gref)),
-                     GNTST_okay);
+    assert_int_equal(
+        copy(dom[2], copy_op(1, 9, 0, 1, 9, 1, 100, GNTCOPY_source_gref | GNTCOPY_dest_gref)),
+        GNTST_okay);
     for (unsigned i = 0; i < 100; i++)
         assert_int_equal(one[i + 1], (u8)(i * 3));
     assert_int_equal(entry(dom[1], 9)->flags & MARKS, 0);
@@ -857,19 +873,27 @@ static void test_copy_refused(void **state)
     give(dom[1], 9, 2, 3, 0);
     give(dom[1], 10, 2, 5, GTF_readonly);
     memset(fixed, 0x22, PAGE_SIZE);
-    assert_int_equal(copy(dom[2], copy_op(1, 9, 4000, 2, 4, 0, 97, GNTCOPY_source_gref)), GNTST_bad_copy_arg);
-    assert_int_equal(copy(dom[2], copy_op(1, 9, 0, 2, 4, 0xffff, 0xffff, GNTCOPY_source_gref)), GNTST_bad_copy_arg);
-    assert_int_equal(copy(dom[2], copy_op(1, 9, 0, 2, 4, 0, 0x1001, GNTCOPY_source_gref)), GNTST_bad_copy_arg);
-    assert_int_equal(copy(dom[2], copy_op(2, 4, 0, 1, 10, 0, 64, GNTCOPY_dest_gref)), GNTST_general_error);
+    assert_int_equal(copy(dom[2], copy_op(1, 9, 4000, 2, 4, 0, 97, GNTCOPY_source_gref)),
+                     GNTST_bad_copy_arg);
+    assert_int_equal(copy(dom[2], copy_op(1, 9, 0, 2, 4, 0xffff, 0xffff, GNTCOPY_source_gref)),
+                     GNTST_bad_copy_arg);
+    assert_int_equal(copy(dom[2], copy_op(1, 9, 0, 2, 4, 0, 0x1001, GNTCOPY_source_gref)),
+                     GNTST_bad_copy_arg);
+    assert_int_equal(copy(dom[2], copy_op(2, 4, 0, 1, 10, 0, 64, GNTCOPY_dest_gref)),
+                     GNTST_general_error);
     assert_int_equal(fixed[0], 0x22);
     assert_int_equal(copy(dom[2], copy_op(1, 3, 0, 2, 4, 0, 64, 0)), GNTST_permission_denied);
-    assert_int_equal(copy(dom[0], copy_op(1, 3, 0, 0, DOM0_RAM, 0, 64, 0)), GNTST_permission_denied);
+    assert_int_equal(copy(dom[0], copy_op(1, 3, 0, 0, DOM0_RAM, 0, 64, 0)),
+                     GNTST_permission_denied);
     assert_int_equal(copy(dom[2], copy_op(2, 30, 0, 2, 4, 0, 64, 0)), GNTST_bad_page);
     assert_int_equal(copy(dom[2], copy_op(2, ~0ull, 0, 2, 4, 0, 64, 0)), GNTST_bad_page);
     assert_int_equal(copy(dom[2], copy_op(2, 4, 0, 2, 30, 0, 64, 0)), GNTST_bad_page);
-    assert_int_equal(copy(dom[2], copy_op(9, 9, 0, 2, 4, 0, 64, GNTCOPY_source_gref)), GNTST_bad_domain);
-    assert_int_equal(copy(dom[2], copy_op(1, 11, 0, 2, 4, 0, 64, GNTCOPY_source_gref)), GNTST_bad_gntref);
-    assert_int_equal(copy(dom[0], copy_op(1, 9, 0, 0, DOM0_RAM, 0, 64, GNTCOPY_source_gref)), GNTST_bad_gntref);
+    assert_int_equal(copy(dom[2], copy_op(9, 9, 0, 2, 4, 0, 64, GNTCOPY_source_gref)),
+                     GNTST_bad_domain);
+    assert_int_equal(copy(dom[2], copy_op(1, 11, 0, 2, 4, 0, 64, GNTCOPY_source_gref)),
+                     GNTST_bad_gntref);
+    assert_int_equal(copy(dom[0], copy_op(1, 9, 0, 0, DOM0_RAM, 0, 64, GNTCOPY_source_gref)),
+                     GNTST_bad_gntref);
     assert_int_equal(frame_refs(frame_of(dom[2], 4)), 1);
     assert_int_equal(frame_refs(frame_of(dom[1], 3)), 1);
     assert_int_equal(entry(dom[1], 9)->flags & MARKS, 0);
@@ -908,8 +932,11 @@ static void test_arrays(void **state)
     (void)state;
     for (u32 i = 0; i < N; i++) {
         give(dom[1], i, 2, i % 8, 0);
-        op[i] = (struct gnttab_map_grant_ref){
-            .host_addr = (u64)(MAP_AT + i) << PAGE_SHIFT, .flags = GNTMAP_host_map, .ref = i, .dom = 1, .status = 99};
+        op[i] = (struct gnttab_map_grant_ref){.host_addr = (u64)(MAP_AT + i) << PAGE_SHIFT,
+                                              .flags = GNTMAP_host_map,
+                                              .ref = i,
+                                              .dom = 1,
+                                              .status = 99};
     }
     op[70].ref = 4000;
     assert_int_equal(hc_grant_table_op(cpu[2], arg), HYPERCALL_AGAIN);
@@ -921,7 +948,8 @@ static void test_arrays(void **state)
     assert_int_equal(hc_grant_table_op(cpu[2], arg), 0);
     for (u32 i = 0; i < N; i++) {
         assert_int_equal(op[i].status, i == 70 ? GNTST_bad_gntref : GNTST_okay);
-        end[i] = (struct gnttab_unmap_and_replace){.host_addr = op[i].host_addr, .handle = op[i].handle};
+        end[i] =
+            (struct gnttab_unmap_and_replace){.host_addr = op[i].host_addr, .handle = op[i].handle};
     }
     end[3].new_addr = PAGE_SIZE;
     end[70].handle = ~0u;
@@ -930,8 +958,9 @@ static void test_arrays(void **state)
     arg[0] = GNTTABOP_unmap_and_replace, arg[1] = (u64)end, arg[2] = N;
     assert_int_equal(hc_grant_table_op(cpu[2], arg), 0);
     for (u32 i = 0; i < N; i++)
-        assert_int_equal(end[i].status,
-                         i == 3 ? GNTST_general_error : i == 70 ? GNTST_bad_handle : GNTST_okay);
+        assert_int_equal(end[i].status, i == 3    ? GNTST_general_error
+                                        : i == 70 ? GNTST_bad_handle
+                                                  : GNTST_okay);
     assert_int_equal(entry(dom[1], 3)->flags & MARKS, MARKS);
     arg[2] = MAX_HERE + 1;
     assert_int_equal(hc_grant_table_op(cpu[2], arg), -E2BIG);
@@ -1106,7 +1135,8 @@ static void random_map(void)
     struct domain *d = any_domain(&s), *from = any_domain(&g);
     unsigned at = MAP_AT + (unsigned)random_below(GFNS - MAP_AT);
     u32 handle;
-    s16 status = map(d, from->id, (u32)random_below(REFS), at, random_below(2) ? GNTMAP_readonly : 0, &handle);
+    s16 status = map(d, from->id, (u32)random_below(REFS), at,
+                     random_below(2) ? GNTMAP_readonly : 0, &handle);
 
     if (status)
         return;
@@ -1152,7 +1182,8 @@ static void random_copy(void)
     u16 flags = (u16)random_below(4);
 
     copy(d, copy_op(from->id, flags & GNTCOPY_source_gref ? random_below(REFS) : any_gfn(from),
-                    (u16)random_below(4200), to->id, flags & GNTCOPY_dest_gref ? random_below(REFS) : any_gfn(to),
+                    (u16)random_below(4200), to->id,
+                    flags & GNTCOPY_dest_gref ? random_below(REFS) : any_gfn(to),
                     (u16)random_below(4200), (u16)random_below(4200), flags));
 }
 
@@ -1200,9 +1231,9 @@ static void random_entry(void)
 
 static void test_random(void **state)
 {
-    static void (*const step[])(void) = {random_map,  random_map,  random_map,     random_unmap,
-                                         random_copy, random_copy, random_foreign, random_ram,
-                                         random_entry, random_entry, random_unmap, random_unmap};
+    static void (*const step[])(void) = {random_map,   random_map,   random_map,     random_unmap,
+                                         random_copy,  random_copy,  random_foreign, random_ram,
+                                         random_entry, random_entry, random_unmap,   random_unmap};
 
     (void)state;
     memset(maps, 0, sizeof(maps));
