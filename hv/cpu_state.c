@@ -8,7 +8,8 @@ void cpu_state_reset(struct cpu_state *s, u64 cr0_cache)
 
     for (unsigned i = 0; i < SEG_COUNT; i++)
         s->seg[i] = data;
-    s->seg[SEG_CS] = (struct segment){.selector = 0xf000, .base = 0xffff0000, .attr = 0x9b, .limit = 0xffff};
+    s->seg[SEG_CS] =
+        (struct segment){.selector = 0xf000, .base = 0xffff0000, .attr = 0x9b, .limit = 0xffff};
     s->seg[SEG_LDTR].attr = 0x82;
     s->seg[SEG_TR].attr = 0x8b;
     s->gdtr = s->idtr = (struct dtable){.limit = 0xffff};

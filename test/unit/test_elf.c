@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's ELF as hv/elf.c reads it: sound files of both classes, every truncation, and files that lie. The
- * file always ends where ASan notices a read beyond it. */
+/* The kernel's ELF as hv/elf.c reads it: sound files of both classes, every truncation, and files
+ * that lie. The file always ends where ASan notices a read beyond it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,11 +60,18 @@ static void make_wide(void)
     file.wide.h.e_phoff = offsetof(union file, wide.p);
     file.wide.h.e_phentsize = sizeof(Elf64_Phdr);
     file.wide.h.e_phnum = 3;
-    file.wide.p[0] = (Elf64_Phdr){
-        .p_type = PT_LOAD, .p_offset = DATA_AT, .p_paddr = 0x1000000, .p_filesz = 0x100, .p_memsz = 0x1000};
-    file.wide.p[1] =
-        (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = DATA_AT, .p_paddr = 0x800000, .p_filesz = 0, .p_memsz = 0x2000};
-    file.wide.p[2] = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = NOTES_AT, .p_filesz = 2 * sizeof(struct note)};
+    file.wide.p[0] = (Elf64_Phdr){.p_type = PT_LOAD,
+                                  .p_offset = DATA_AT,
+                                  .p_paddr = 0x1000000,
+                                  .p_filesz = 0x100,
+                                  .p_memsz = 0x1000};
+    file.wide.p[1] = (Elf64_Phdr){.p_type = PT_LOAD,
+                                  .p_offset = DATA_AT,
+                                  .p_paddr = 0x800000,
+                                  .p_filesz = 0,
+                                  .p_memsz = 0x2000};
+    file.wide.p[2] =
+        (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = NOTES_AT, .p_filesz = 2 * sizeof(struct note)};
     put_notes();
 }
 
@@ -78,11 +85,18 @@ static void make_narrow(void)
     file.narrow.h.e_phoff = offsetof(union file, narrow.p);
     file.narrow.h.e_phentsize = sizeof(Elf32_Phdr);
     file.narrow.h.e_phnum = 3;
-    file.narrow.p[0] = (Elf32_Phdr){
-        .p_type = PT_LOAD, .p_offset = DATA_AT, .p_paddr = 0x1000000, .p_filesz = 0x100, .p_memsz = 0x1000};
-    file.narrow.p[1] =
-        (Elf32_Phdr){.p_type = PT_LOAD, .p_offset = DATA_AT, .p_paddr = 0x800000, .p_filesz = 0, .p_memsz = 0x2000};
-    file.narrow.p[2] = (Elf32_Phdr){.p_type = PT_NOTE, .p_offset = NOTES_AT, .p_filesz = 2 * sizeof(struct note)};
+    file.narrow.p[0] = (Elf32_Phdr){.p_type = PT_LOAD,
+                                    .p_offset = DATA_AT,
+                                    .p_paddr = 0x1000000,
+                                    .p_filesz = 0x100,
+                                    .p_memsz = 0x1000};
+    file.narrow.p[1] = (Elf32_Phdr){.p_type = PT_LOAD,
+                                    .p_offset = DATA_AT,
+                                    .p_paddr = 0x800000,
+                                    .p_filesz = 0,
+                                    .p_memsz = 0x2000};
+    file.narrow.p[2] =
+        (Elf32_Phdr){.p_type = PT_NOTE, .p_offset = NOTES_AT, .p_filesz = 2 * sizeof(struct note)};
     put_notes();
 }
 
@@ -94,8 +108,10 @@ static void assert_sound(const struct elf_kernel *k, u64 size)
     for (unsigned i = 0; i < k->segments; i++) {
         const struct elf_segment *s = &k->segment[i];
 
-        assert_true(s->file_size <= s->mem_size && s->offset <= size && s->file_size <= size - s->offset);
-        assert_true(s->paddr >= k->low && s->paddr + s->mem_size <= k->high && s->paddr + s->mem_size > s->paddr);
+        assert_true(s->file_size <= s->mem_size && s->offset <= size &&
+                    s->file_size <= size - s->offset);
+        assert_true(s->paddr >= k->low && s->paddr + s->mem_size <= k->high &&
+                    s->paddr + s->mem_size > s->paddr);
     }
 }
 

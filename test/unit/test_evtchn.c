@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Event channels by their hypercall, between two domains: every operation, wrong ports and ids, what is told to
- * whom, and a random run against a model of what the ports must be. */
+/* Event channels by their hypercall, between two domains: every operation, wrong ports and ids,
+ * what is told to whom, and a random run against a model of what the ports must be. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,13 +24,14 @@
 static struct domain dom[2];
 static struct vcpu cpu[2][VCPUS];
 static struct shared_info shared[2];
-static bool gone[2];                     /* no longer found by its number */
+static bool gone[2]; /* no longer found by its number */
 static unsigned upcalls[2][VCPUS], polls[2][VCPUS];
-static u8 posted[2][VCPUS];              /* by the vLAPIC */
+static u8 posted[2][VCPUS]; /* by the vLAPIC */
 
 mfn_t frames_alloc(unsigned order, unsigned flags)
 {
-    void *p = mmap(NULL, PAGE_SIZE << order, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *p =
+        mmap(NULL, PAGE_SIZE << order, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     (void)flags;
     return p == MAP_FAILED ? MFN_NONE : virt_mfn(p);
@@ -427,8 +428,8 @@ static void test_own_domain(void **state)
     assert_int_equal(status_of(1, (u32)a).status, EVTCHNSTAT_unbound);
 }
 
-/* Half-way gone: unlinked, its ports not closed yet. The survivor's port is closed and used for something else;
- * what the dying one closes then must leave that alone. */
+/* Half-way gone: unlinked, its ports not closed yet. The survivor's port is closed and used for
+ * something else; what the dying one closes then must leave that alone. */
 static void test_peer_dies(void **state)
 {
     s64 p1, p0 = pair(&p1), other;
@@ -460,7 +461,8 @@ static void test_peer_dies_first(void **state)
 
 static void test_wrong_ports(void **state)
 {
-    static const u32 ports[] = {0, 1, EVTCHN_PORTS - 1, EVTCHN_PORTS, EVTCHN_PORTS + 1, 0x7fffffff, ~0u};
+    static const u32 ports[] = {0,          1,  EVTCHN_PORTS - 1, EVTCHN_PORTS, EVTCHN_PORTS + 1,
+                                0x7fffffff, ~0u};
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_SIZE(ports); i++) {
@@ -547,7 +549,8 @@ static void check_tables(void)
             const struct evtchn *c = &dom[d].evtchn->port[p], *there;
 
             if (c->state == EVTCHNSTAT_virq)
-                assert_int_equal(cpu[d][virq_is_global(c->virq) ? 0 : c->vcpu].virq_port[c->virq], p);
+                assert_int_equal(cpu[d][virq_is_global(c->virq) ? 0 : c->vcpu].virq_port[c->virq],
+                                 p);
             if (c->state != EVTCHNSTAT_interdomain)
                 continue;
             there = &dom[c->remote].evtchn->port[c->remote_port];
@@ -558,7 +561,8 @@ static void check_tables(void)
         for (unsigned i = 0; i < VCPUS; i++)
             for (unsigned n = 0; n < NR_VIRQS; n++)
                 if (cpu[d][i].virq_port[n])
-                    assert_int_equal(dom[d].evtchn->port[cpu[d][i].virq_port[n]].state, EVTCHNSTAT_virq);
+                    assert_int_equal(dom[d].evtchn->port[cpu[d][i].virq_port[n]].state,
+                                     EVTCHNSTAT_virq);
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Walks of a guest's page tables and copies through them, over the real p2m in NPT format. A test decides what
- * a walk meets at each level, builds tables that say so, and expects what the manual says of that: nothing of
- * the expectation comes from reading the tables again.
+ * Walks of a guest's page tables and copies through them, over the real p2m in NPT format. A test
+ * decides what a walk meets at each level, builds tables that say so, and expects what the manual
+ * says of that: nothing of the expectation comes from reading the tables again.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -23,11 +23,11 @@
 #include "hv/guest_mem.c"
 #include "svm/npt.h"
 
-#define PAGES    16u /* of guest RAM, from 0 */
-#define TABLES   1u  /* page tables: pages 1 to 4, the top one first */
-#define RO_PAGE  9u  /* RAM of another domain, mapped read-only */
-#define HOLE     PAGES
-#define PHYS     40u
+#define PAGES   16u /* of guest RAM, from 0 */
+#define TABLES  1u  /* page tables: pages 1 to 4, the top one first */
+#define RO_PAGE 9u  /* RAM of another domain, mapped read-only */
+#define HOLE    PAGES
+#define PHYS    40u
 
 static struct domain dom;
 static struct vcpu cpu;
@@ -56,7 +56,8 @@ void panic(const char *fmt, ...)
 mfn_t frames_alloc(unsigned order, unsigned flags)
 {
     (void)flags;
-    return virt_mfn(mmap(NULL, PAGE_SIZE << order, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    return virt_mfn(
+        mmap(NULL, PAGE_SIZE << order, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 }
 
 void frames_free(mfn_t m, unsigned order)
@@ -112,7 +113,9 @@ static int setup(void **state)
     ram = mmap(NULL, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(ram, MAP_FAILED);
     assert_int_equal(p2m_init(&dom), 0);
-    assert_int_equal(p2m_add(&dom, GFN(0), virt_mfn(ram), PAGES, P2M_RAM, PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB)), 0);
+    assert_int_equal(
+        p2m_add(&dom, GFN(0), virt_mfn(ram), PAGES, P2M_RAM, PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB)),
+        0);
     assert_int_equal(p2m_remove(&dom, GFN(RO_PAGE), 1), 0);
     assert_int_equal(p2m_enter(&dom, GFN(RO_PAGE), virt_mfn(ram + RO_PAGE * PAGE_SIZE), P2M_GRANT,
                                PTAB_R | PTAB_MEMTYPE(MEMTYPE_WB)),
@@ -139,7 +142,7 @@ struct level {
 
 struct plan {
     enum kind kind;
-    unsigned leaf; /* 1: a page, 2: 2 or 4 MiB, 3: 1 GiB */
+    unsigned leaf;         /* 1: a page, 2: 2 or 4 MiB, 3: 1 GiB */
     struct level level[5]; /* [4] top of four, [1] the page's own entry */
     bool pse, nxe, wp, smep, smap, ac, user;
     u32 access;
@@ -233,8 +236,8 @@ static struct guest_paging paging_of(const struct plan *p)
     return (struct guest_paging){
         .cr0 = CR0_PE | CR0_PG | (p->wp ? CR0_WP : 0),
         .cr3 = TABLES * PAGE_SIZE,
-        .cr4 = (p->kind == TWO_LEVELS ? 0 : CR4_PAE) | (p->pse ? CR4_PSE : 0) | (p->smep ? CR4_SMEP : 0) |
-               (p->smap ? CR4_SMAP : 0),
+        .cr4 = (p->kind == TWO_LEVELS ? 0 : CR4_PAE) | (p->pse ? CR4_PSE : 0) |
+               (p->smep ? CR4_SMEP : 0) | (p->smap ? CR4_SMAP : 0),
         .efer = (p->kind == LONG ? EFER_LME | EFER_LMA : 0) | (p->nxe ? EFER_NXE : 0),
         .rflags = p->ac ? RFLAGS_AC : 0,
         .cpl = p->user ? 3 : 0,
@@ -248,8 +251,8 @@ static u32 code_of(const struct plan *p, bool present, bool reserved)
 {
     bool tells_fetch = p->smep || (p->nxe && p->kind != TWO_LEVELS);
 
-    return (present ? 1u : 0) | (p->access & ACCESS_WRITE ? 2u : 0) | (p->user ? 4u : 0) | (reserved ? 8u : 0) |
-           (p->access & ACCESS_EXEC && tells_fetch ? 16u : 0);
+    return (present ? 1u : 0) | (p->access & ACCESS_WRITE ? 2u : 0) | (p->user ? 4u : 0) |
+           (reserved ? 8u : 0) | (p->access & ACCESS_EXEC && tells_fetch ? 16u : 0);
 }
 
 static bool is_allowed(const struct plan *p)
@@ -337,7 +340,8 @@ static struct plan random_plan(void)
     p.ac = one_in(2);
     p.user = one_in(2);
     p.gva = random_u64() & (p.kind == LONG ? 0xffffffffffffull : 0xffffffffu);
-    p.base = (u64)random_below(1ull << (p.kind == TWO_LEVELS ? 32 : PHYS)) & ~((1ull << shift_of(&p, p.leaf)) - 1);
+    p.base = (u64)random_below(1ull << (p.kind == TWO_LEVELS ? 32 : PHYS)) &
+             ~((1ull << shift_of(&p, p.leaf)) - 1);
     for (unsigned i = 1; i <= 4; i++)
         p.level[i] = (struct level){
             .present = !one_in(12),
@@ -364,7 +368,12 @@ static void test_random_walks(void **state)
 
 static struct plan plain(enum kind kind)
 {
-    struct plan p = {.kind = kind, .leaf = 1, .nxe = true, .access = ACCESS_READ, .gva = 0x401234, .base = 0x5000};
+    struct plan p = {.kind = kind,
+                     .leaf = 1,
+                     .nxe = true,
+                     .access = ACCESS_READ,
+                     .gva = 0x401234,
+                     .base = 0x5000};
 
     for (unsigned i = 1; i <= 4; i++)
         p.level[i] = (struct level){.present = true, .write = true, .user = true};
@@ -424,7 +433,8 @@ static void test_tables_in_nowhere(void **state)
     }
 }
 
-/* Tables in a frame that is another domain's, mapped read-only: walked, but not a bit is written there. */
+/* Tables in a frame that is another domain's, mapped read-only: walked, but not a bit is written
+ * there. */
 static void test_tables_of_others(void **state)
 {
     struct plan p = plain(LONG);
@@ -508,7 +518,8 @@ static void test_physical_copies(void **state)
     assert_int_equal(guest_write_phys(&dom, GPA(0x4ffe), buf, 3), 0);
     assert_memory_equal(ram + 0x4ffe, buf, 3);
     assert_int_equal(guest_read_phys(&dom, buf, GPA((PAGES - 1) * PAGE_SIZE), PAGE_SIZE), 0);
-    assert_int_equal(guest_read_phys(&dom, buf, GPA((PAGES - 1) * PAGE_SIZE), PAGE_SIZE + 1), -EFAULT);
+    assert_int_equal(guest_read_phys(&dom, buf, GPA((PAGES - 1) * PAGE_SIZE), PAGE_SIZE + 1),
+                     -EFAULT);
     assert_int_equal(guest_read_phys(&dom, buf, GPA(RO_PAGE * PAGE_SIZE), 8), 0);
     assert_int_equal(guest_write_phys(&dom, GPA(RO_PAGE * PAGE_SIZE), buf, 1), -EFAULT);
     assert_int_equal(guest_read_phys(&dom, buf, GPA(~0ull), 1), -EFAULT);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which event a guest gets, and when: double faults by the manual's table, order, windows, what ends HLT. */
+/* Which event a guest gets, and when: double faults by the manual's table, order, windows, what
+ * ends HLT. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -146,7 +147,8 @@ static void test_double_fault_table(void **state)
     }
 }
 
-/* A software interrupt or INT3 whose delivery faults: the fault alone; the instruction runs again. */
+/* A software interrupt or INT3 whose delivery faults: the fault alone; the instruction runs again.
+ */
 static void test_software_event_gives_way(void **state)
 {
     static const u8 types[] = {EVENT_SOFT_INT, EVENT_PRIV_EXC, EVENT_SOFT_EXC};
@@ -184,7 +186,8 @@ static void test_interrupt_waits_for_exception(void **state)
     expect_none();
 }
 
-/* The handler runs with interrupts off: the interrupt, which the vLAPIC has in service, must not get lost. */
+/* The handler runs with interrupts off: the interrupt, which the vLAPIC has in service, must not
+ * get lost. */
 static void test_deferred_interrupt_waits_for_if(void **state)
 {
     (void)state;
@@ -213,7 +216,8 @@ static void test_deferred_interrupt_waits_for_if(void **state)
     assert_false(window[WINDOW_INTR]);
 }
 
-/* An NMI does not wait for that interrupt, and asks for no window that would open at once for ever. */
+/* An NMI does not wait for that interrupt, and asks for no window that would open at once for ever.
+ */
 static void test_nmi_passes_deferred_interrupt(void **state)
 {
     (void)state;
@@ -230,7 +234,8 @@ static void test_nmi_passes_deferred_interrupt(void **state)
     expect_event(EVENT_INTR, 0x40);
 }
 
-/* An exception while an NMI is delivered: the NMI comes when the handler's IRET has ended the blocking. */
+/* An exception while an NMI is delivered: the NMI comes when the handler's IRET has ended the
+ * blocking. */
 static void test_nmi_interrupted_by_exception(void **state)
 {
     (void)state;
