@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * helium-test.elf: every module is a test guest (a PVH ELF) and runs as a domain of its own, one after the
- * other. Its command line is for both: "name vcpus=2 mem=64 cpu=0 weight0=512 timeout=20 expect=crash"; the
- * guest may have words of its own. On the console: GUEST name START, the guest's lines, GUEST name EXIT code.
+ * helium-test.elf: every module is a test guest (a PVH ELF) and runs as a domain of its own, one
+ * after the other. Its command line is for both: "name vcpus=2 mem=64 cpu=0 weight0=512 timeout=20
+ * expect=crash"; the guest may have words of its own. On the console: GUEST name START, the guest's
+ * lines, GUEST name EXIT code.
  *
  *   vcpus   number of vcpus                  mem      MiB of RAM, a power of two
  *   cpu     all vcpus pinned to this CPU     weight0  scheduler's weight of vcpu 0
  *   timeout seconds
- *   expect  crash: EXIT 0 if it crashes, and only then; any: EXIT 0 however it ends, be it by the timeout
+ *   expect  crash: EXIT 0 if it crashes, and only then; any: EXIT 0 however it ends, be it by the
+ * timeout
  */
 #include "hv/cmdline.h"
 #include "hv/cpu.h"
@@ -28,12 +30,12 @@
 #include "test/hv/testdev.h"
 #include <xen/sched.h>
 
-#define COM1_LSR    0x3fd
-#define LSR_EMPTY   0x40 /* holding and shift register; an absent UART reads as ones */
-#define TICK_NS     2000000ull
-#define MIB_ORDER   8 /* 1 MiB is 2^8 frames */
-#define INFO_GPA    0x8000
-#define DEFAULT_MIB 16
+#define COM1_LSR        0x3fd
+#define LSR_EMPTY       0x40 /* holding and shift register; an absent UART reads as ones */
+#define TICK_NS         2000000ull
+#define MIB_ORDER       8 /* 1 MiB is 2^8 frames */
+#define INFO_GPA        0x8000
+#define DEFAULT_MIB     16
 #define DEFAULT_SECONDS 60
 
 static const struct boot_info *boot;
@@ -80,7 +82,8 @@ static bool has_word(const char *cmdline, const char *word)
     return false;
 }
 
-/* The first word of its command line, or else the loader's name for it, which GRUB does not give. */
+/* The first word of its command line, or else the loader's name for it, which GRUB does not give.
+ */
 static void copy_name(char *to, size_t size, const struct boot_module *m)
 {
     const char *from = cmdline_of(m);
@@ -168,8 +171,8 @@ static int load(struct guest_run *g, const struct boot_module *m)
     return rc ? rc : pvh_load(g->d, &b);
 }
 
-/* VMCALL and VMMCALL: 0 in EAX comes back as the sum of EBX and ECX; all else is -ENOSYS, and -EPERM from
- * outside ring 0, as Xen has it. */
+/* VMCALL and VMMCALL: 0 in EAX comes back as the sum of EBX and ECX; all else is -ENOSYS, and
+ * -EPERM from outside ring 0, as Xen has it. */
 static void test_hypercall(struct vcpu *v)
 {
     struct cpu_state s;
@@ -183,8 +186,9 @@ static void test_hypercall(struct vcpu *v)
         v->gpr[RAX] = (u64)-ENOSYS;
 }
 
-/* A page that is asked for below 4 GiB at 80000000h is added on its first touch: what a nested page fault
- * costs can be measured. Taken from the guest's own RAM, so that nothing has to be given back. */
+/* A page that is asked for below 4 GiB at 80000000h is added on its first touch: what a nested page
+ * fault costs can be measured. Taken from the guest's own RAM, so that nothing has to be given
+ * back. */
 #define LAZY_BASE  0x80000000ull
 #define LAZY_PAGES 256
 
@@ -198,8 +202,8 @@ static bool lazy_page(struct vcpu *v, const struct exit_npf *npf)
     if (npf->gpa.v < LAZY_BASE || page >= LAZY_PAGES ||
         !mfn_is_none(p2m_lookup(&v->domain->p2m, gpa_gfn(npf->gpa), &type, &attr)))
         return false;
-    return p2m_add(v->domain, gpa_gfn(npf->gpa), MFN(g->ram.v + (1ull << g->ram_order) - 1 - page), 1,
-                   P2M_RAM, PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB)) == 0;
+    return p2m_add(v->domain, gpa_gfn(npf->gpa), MFN(g->ram.v + (1ull << g->ram_order) - 1 - page),
+                   1, P2M_RAM, PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB)) == 0;
 }
 
 #define EXIT_UNEXPECTED 99

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The dummy device test guests talk to, in helium-test.elf only. On a bare emulator the same ports are
- * QEMU's and Bochs' own (0e9h, 0f4h) or a guest finds by its signature that the device is not there.
+ * The dummy device test guests talk to, in helium-test.elf only. On a bare emulator the same ports
+ * are QEMU's and Bochs' own (0e9h, 0f4h) or a guest finds by its signature that the device is not
+ * there.
  *
  *   port 0e9h        w: debug console
  *   port 0f4h        w: the guest ends with this exit code
@@ -17,7 +18,8 @@
 
 struct domain;
 
-/* Ports and memory of the device, for d; its state lies in *d->owner (struct guest_run). -ENOSPC. */
+/* Ports and memory of the device, for d; its state lies in *d->owner (struct guest_run). -ENOSPC.
+ */
 int testdev_attach(struct domain *d);
 
 #endif
