@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercall structures of callers in 32-bit code (hvmloader, i386 kernels): the public headers' `long`, pfn and
- * handle have four bytes there, and no member is aligned to more than four. A layout names the members in order:
- * '2', '4', '8': that many bytes; 'L': a long. Root mode's side is always the 64-bit structure.
+ * Hypercall structures of callers in 32-bit code (hvmloader, i386 kernels): the public headers'
+ * `long`, pfn and handle have four bytes there, and no member is aligned to more than four. A
+ * layout names the members in order: '2', '4', '8': that many bytes; 'L': a long. Root mode's side
+ * is always the 64-bit structure.
  */
 #ifndef HV_GUEST_ARGS_H
 #define HV_GUEST_ARGS_H

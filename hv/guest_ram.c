@@ -10,11 +10,11 @@
 #include <xen/xen.h>
 #include <xen/hvm/hvm_op.h>
 
-#define ATTR_RAM   (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB) | PTAB_TYPE(P2M_RAM))
-#define ATTR_ROM   (PTAB_R | PTAB_X | PTAB_MEMTYPE(MEMTYPE_WB) | PTAB_TYPE(P2M_RAM_RO))
-#define ATTR_DM    (PTAB_MEMTYPE(MEMTYPE_WB) | PTAB_TYPE(P2M_IOREQ))
-#define ATTR_MASK  (PTAB_RWX | PTAB_TYPES)
-#define CHANGE_MAX 4096u /* pages changed at once */
+#define ATTR_RAM      (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB) | PTAB_TYPE(P2M_RAM))
+#define ATTR_ROM      (PTAB_R | PTAB_X | PTAB_MEMTYPE(MEMTYPE_WB) | PTAB_TYPE(P2M_RAM_RO))
+#define ATTR_DM       (PTAB_MEMTYPE(MEMTYPE_WB) | PTAB_TYPE(P2M_IOREQ))
+#define ATTR_MASK     (PTAB_RWX | PTAB_TYPES)
+#define CHANGE_MAX    4096u /* pages changed at once */
 
 #define RELEASE_BATCH 64
 
@@ -126,9 +126,9 @@ int guest_ram_add(struct domain *d, gfn_t gfn, unsigned order)
 
 /* ---- Less ---- */
 
-/* Pages from `at` on, at most count, that are RAM and whose frames are neighbours: part of one large leaf, or
- * small leaves in a row, so that taking them out needs at most one table, and fails before anything has
- * changed. */
+/* Pages from `at` on, at most count, that are RAM and whose frames are neighbours: part of one
+ * large leaf, or small leaves in a row, so that taking them out needs at most one table, and fails
+ * before anything has changed. */
 static u64 find_run(const struct ptab *pt, u64 at, u64 count, mfn_t *m)
 {
     struct ptab_leaf leaf;
@@ -140,8 +140,9 @@ static u64 find_run(const struct ptab *pt, u64 at, u64 count, mfn_t *m)
     in_leaf = ((1ull << leaf.shift) - (at & ((1ull << leaf.shift) - 1))) >> PAGE_SHIFT;
     if (leaf.shift > PAGE_SHIFT)
         return MIN(count, in_leaf);
-    while (n < count && ptab_lookup(pt, at + (n << PAGE_SHIFT), &leaf) == 0 && leaf.shift == PAGE_SHIFT &&
-           is_ram_type(ptab_type(leaf.attr)) && hpa_mfn(leaf.pa).v == m->v + n)
+    while (n < count && ptab_lookup(pt, at + (n << PAGE_SHIFT), &leaf) == 0 &&
+           leaf.shift == PAGE_SHIFT && is_ram_type(ptab_type(leaf.attr)) &&
+           hpa_mfn(leaf.pa).v == m->v + n)
         n++;
     return n;
 }
@@ -164,8 +165,8 @@ static s64 take_run(struct domain *d, u64 gfn, u64 count, mfn_t *m)
 static void give_back(struct domain *d, mfn_t m, u64 count)
 {
     if (frame_release(m, count, d->id))
-        log_err("d%u: %llu frames at %llx are not its to give back", d->id, (unsigned long long)count,
-                (unsigned long long)m.v);
+        log_err("d%u: %llu frames at %llx are not its to give back", d->id,
+                (unsigned long long)count, (unsigned long long)m.v);
     discharge(d, count);
 }
 
@@ -228,7 +229,8 @@ static bool all_ram(const struct ptab *pt, u64 from, u64 to)
 
 int guest_ram_set_type(struct domain *d, gfn_t gfn, u64 count, unsigned type)
 {
-    static const u32 attrs[] = {[HVMMEM_ram_rw] = ATTR_RAM, [HVMMEM_ram_ro] = ATTR_ROM, [HVMMEM_mmio_dm] = ATTR_DM};
+    static const u32 attrs[] = {
+        [HVMMEM_ram_rw] = ATTR_RAM, [HVMMEM_ram_ro] = ATTR_ROM, [HVMMEM_mmio_dm] = ATTR_DM};
     u64 at = gfn_gpa(gfn).v;
     int rc = -EINVAL;
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The RAM of guests: frames of the pool that the guest owns (hv/frames.h), each in one place of its address
- * space. Counted in domain.ram_pages, up to domain.max_pages.
+ * The RAM of guests: frames of the pool that the guest owns (hv/frames.h), each in one place of its
+ * address space. Counted in domain.ram_pages, up to domain.max_pages.
  *
- * A frame leaves the guest only when nobody can reach it any more: out of the p2m, flushed, every CPU outside
- * root mode once; then it is the pool's, or nobody's until the last who mapped it lets go.
+ * A frame leaves the guest only when nobody can reach it any more: out of the p2m, flushed, every
+ * CPU outside root mode once; then it is the pool's, or nobody's until the last who mapped it lets
+ * go.
  */
 #ifndef HV_GUEST_RAM_H
 #define HV_GUEST_RAM_H
@@ -22,10 +23,11 @@ int __must_check guest_ram_add(struct domain *d, gfn_t gfn, unsigned order);
 int __must_check guest_ram_remove(struct domain *d, gfn_t gfn, unsigned order);
 /* One page to another place; what was there is given back. */
 int __must_check guest_ram_move(struct domain *d, gfn_t from, gfn_t to);
-/* HVMMEM_*: RAM, RAM that takes no writes, or the device model's to answer for (the frame is kept). */
+/* HVMMEM_*: RAM, RAM that takes no writes, or the device model's to answer for (the frame is kept).
+ */
 int __must_check guest_ram_set_type(struct domain *d, gfn_t gfn, u64 count, unsigned type);
-/* Which pages were written since the last call, a bit each; count at most GUEST_RAM_DIRTY_MAX. bits: cleared by
- * the caller. */
+/* Which pages were written since the last call, a bit each; count at most GUEST_RAM_DIRTY_MAX.
+ * bits: cleared by the caller. */
 #define GUEST_RAM_DIRTY_MAX 8192u
 int __must_check guest_ram_dirty(struct domain *d, gfn_t gfn, u64 count, u8 *bits);
 

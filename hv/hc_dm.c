@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* dm_op: what a device model may do to its guest. Buffer 0 is the operation, others are its data. */
+/* dm_op: what a device model may do to its guest. Buffer 0 is the operation, others are its data.
+ */
 #include "hv/tools_abi.h" /* first: it asks the public headers for all they have */
 #include "hv/domain.h"
 #include "hv/errno.h"
@@ -97,7 +98,8 @@ static s64 isa_irq(struct dm_call *c)
 
 static s64 pci_link(struct dm_call *c)
 {
-    return platform_set_pci_link(c->d, c->op.u.set_pci_link_route.link, c->op.u.set_pci_link_route.isa_irq);
+    return platform_set_pci_link(c->d, c->op.u.set_pci_link_route.link,
+                                 c->op.u.set_pci_link_route.isa_irq);
 }
 
 static s64 msi(struct dm_call *c)
@@ -120,7 +122,8 @@ static s64 event(struct dm_call *c)
 
     if (a->pad0 || a->pad1 || a->vcpuid >= c->d->vcpus || a->insn_len > 15)
         return -EINVAL;
-    if (a->type == 1 || a->type > XEN_DMOP_EVENT_sw_exc || (a->type == XEN_DMOP_EVENT_hw_exc && a->vector > 31))
+    if (a->type == 1 || a->type > XEN_DMOP_EVENT_sw_exc ||
+        (a->type == XEN_DMOP_EVENT_hw_exc && a->vector > 31))
         return -EINVAL;
     v = c->d->vcpu[a->vcpuid];
     if (a->type == XEN_DMOP_EVENT_nmi) {
@@ -129,14 +132,15 @@ static s64 event(struct dm_call *c)
     }
     vcpu_pause(v);
     if (!v->event.valid) {
-        v->event = (struct event){.valid = true,
-                                  .type = a->type,
-                                  .vector = a->vector,
-                                  .insn_len = a->insn_len,
-                                  .has_error = a->error_code != NO_ERROR,
-                                  .error = a->error_code,
-                                  .set_cr2 = a->type == XEN_DMOP_EVENT_hw_exc && a->vector == TRAP_PF,
-                                  .cr2 = a->cr2};
+        v->event =
+            (struct event){.valid = true,
+                           .type = a->type,
+                           .vector = a->vector,
+                           .insn_len = a->insn_len,
+                           .has_error = a->error_code != NO_ERROR,
+                           .error = a->error_code,
+                           .set_cr2 = a->type == XEN_DMOP_EVENT_hw_exc && a->vector == TRAP_PF,
+                           .cr2 = a->cr2};
         rc = 0;
     }
     vcpu_unpause(v);
@@ -172,13 +176,14 @@ static s64 dirty_vram(struct dm_call *c)
     return 0;
 }
 
-/* What the device model wrote matters to those who copy the guest's memory while it runs: nobody does yet. The
- * extents are looked at all the same. */
+/* What the device model wrote matters to those who copy the guest's memory while it runs: nobody
+ * does yet. The extents are looked at all the same. */
 static s64 modified(struct dm_call *c)
 {
     const xen_dm_op_modified_memory_t *a = &c->op.u.modified_memory;
 
-    if (a->opaque || c->bufs < 2 || a->nr_extents > c->buf[1].size / sizeof(struct xen_dm_op_modified_memory_extent))
+    if (a->opaque || c->bufs < 2 ||
+        a->nr_extents > c->buf[1].size / sizeof(struct xen_dm_op_modified_memory_extent))
         return -EINVAL;
     for (u32 i = 0; i < MIN(a->nr_extents, CHUNK); i++) {
         struct xen_dm_op_modified_memory_extent e;
@@ -213,7 +218,8 @@ static s64 relocate(struct dm_call *c)
     return rc;
 }
 
-/* Guests' RAM is write-back whatever they say, and devices are emulated: there is no cache to pin. */
+/* Guests' RAM is write-back whatever they say, and devices are emulated: there is no cache to pin.
+ */
 static s64 cacheattr(struct dm_call *c)
 {
     const xen_dm_op_pin_memory_cacheattr_t *a = &c->op.u.pin_memory_cacheattr;
@@ -250,7 +256,7 @@ static s64 nr_vcpus(struct dm_call *c)
     return 0;
 }
 
-#define BACK 0x80u
+#define BACK         0x80u
 
 #define SIZE(member) (sizeof(((struct xen_dm_op *)NULL)->u.member))
 
@@ -261,7 +267,8 @@ static const struct {
     [XEN_DMOP_create_ioreq_server] = {create_server, SIZE(create_ioreq_server) | BACK},
     [XEN_DMOP_get_ioreq_server_info] = {server_info, SIZE(get_ioreq_server_info) | BACK},
     [XEN_DMOP_map_io_range_to_ioreq_server] = {map_range, SIZE(map_io_range_to_ioreq_server)},
-    [XEN_DMOP_unmap_io_range_from_ioreq_server] = {unmap_range, SIZE(unmap_io_range_from_ioreq_server)},
+    [XEN_DMOP_unmap_io_range_from_ioreq_server] = {unmap_range,
+                                                   SIZE(unmap_io_range_from_ioreq_server)},
     [XEN_DMOP_set_ioreq_server_state] = {server_state, SIZE(set_ioreq_server_state)},
     [XEN_DMOP_destroy_ioreq_server] = {destroy_server, SIZE(destroy_ioreq_server)},
     [XEN_DMOP_track_dirty_vram] = {dirty_vram, SIZE(track_dirty_vram)},

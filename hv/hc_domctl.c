@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* domctl: one structure in, one operation on one guest, the structure back where it tells something. */
+/* domctl: one structure in, one operation on one guest, the structure back where it tells
+ * something. */
 #include "hv/tools_abi.h" /* first: it asks the public headers for all they have */
 #include "hv/dom0.h"
 #include "hv/domain.h"
@@ -20,9 +21,10 @@
 #define KIB_PER_PAGE (PAGE_SIZE / 1024)
 #define EMU_KNOWN    (XEN_X86_EMU_ALL & ~(XEN_X86_EMU_VPCI | XEN_X86_EMU_IOMMU))
 #define EMU_NEEDED   (XEN_X86_EMU_LAPIC)
-#define CDF_KNOWN    (XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap | XEN_DOMCTL_CDF_oos_off | XEN_DOMCTL_CDF_xs_domain)
-#define CDF_NEEDED   (XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap)
-#define TSC_MODES    4u /* 0: default, 1: always emulated, 2: native, 3: PVRDTSCP */
+#define CDF_KNOWN \
+    (XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap | XEN_DOMCTL_CDF_oos_off | XEN_DOMCTL_CDF_xs_domain)
+#define CDF_NEEDED (XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap)
+#define TSC_MODES  4u /* 0: default, 1: always emulated, 2: native, 3: PVRDTSCP */
 
 struct call {
     struct vcpu *v;
@@ -36,7 +38,8 @@ static int check_config(const struct xen_domctl_createdomain *c)
 {
     if ((c->flags & CDF_NEEDED) != CDF_NEEDED || (c->flags & ~CDF_KNOWN) || c->iommu_opts)
         return -EINVAL;
-    if ((c->arch.emulation_flags & ~EMU_KNOWN) || (c->arch.emulation_flags & EMU_NEEDED) != EMU_NEEDED)
+    if ((c->arch.emulation_flags & ~EMU_KNOWN) ||
+        (c->arch.emulation_flags & EMU_NEEDED) != EMU_NEEDED)
         return -EINVAL;
     if (c->arch.misc_flags & ~XEN_X86_MSR_RELAXED)
         return -EINVAL;
@@ -132,9 +135,11 @@ static u32 run_flags(const struct domain *d)
 
 static u32 flags_of(const struct domain *d)
 {
-    return XEN_DOMINF_hvm_guest | XEN_DOMINF_hap | run_flags(d) | (d->dying ? XEN_DOMINF_dying : 0) |
+    return XEN_DOMINF_hvm_guest | XEN_DOMINF_hap | run_flags(d) |
+           (d->dying ? XEN_DOMINF_dying : 0) |
            (d->guest && d->guest->pauses ? XEN_DOMINF_paused : 0) |
-           (d->is_shutdown ? XEN_DOMINF_shutdown | (u32)d->shutdown << XEN_DOMINF_shutdownshift : 0);
+           (d->is_shutdown ? XEN_DOMINF_shutdown | (u32)d->shutdown << XEN_DOMINF_shutdownshift
+                           : 0);
 }
 
 void domctl_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
@@ -200,7 +205,8 @@ static s64 set_max_mem(struct call *c, struct domain *d)
     return 0;
 }
 
-/* Page tables come from the common pool: there is nothing to set aside, and nothing that could run short. */
+/* Page tables come from the common pool: there is nothing to set aside, and nothing that could run
+ * short. */
 static s64 set_mempool(struct call *c, struct domain *d)
 {
     (void)d;
@@ -219,7 +225,8 @@ static s64 set_tsc(struct call *c, struct domain *d)
 
     if (t->tsc_mode >= TSC_MODES)
         return -EINVAL;
-    if (t->tsc_mode == 1 || t->tsc_mode == 3 || (t->gtsc_khz && t->gtsc_khz != (u32)(time_tsc_hz() / 1000)))
+    if (t->tsc_mode == 1 || t->tsc_mode == 3 ||
+        (t->gtsc_khz && t->gtsc_khz != (u32)(time_tsc_hz() / 1000)))
         return -EOPNOTSUPP; /* the TSC is the machine's */
     d->guest->tsc_mode = t->tsc_mode;
     d->guest->tsc_incarnation = t->incarnation;
@@ -271,7 +278,8 @@ static int write_bitmap(struct vcpu *v, const struct xenctl_bitmap *b, u64 bits)
     const u8 zero = 0;
 
     for (u32 i = 0; i < bytes; i++)
-        if (guest_write(v, (u64)b->bitmap.p + i, i < sizeof(bits) ? (const u8 *)&bits + i : &zero, 1))
+        if (guest_write(v, (u64)b->bitmap.p + i, i < sizeof(bits) ? (const u8 *)&bits + i : &zero,
+                        1))
             return -EFAULT;
     return 0;
 }
@@ -426,8 +434,9 @@ static s64 set_context(struct call *c, struct domain *d)
     return rc;
 }
 
-/* CPUID and MSRs are what root mode can keep its promise for, the same for every guest: they are not
- * negotiable yet, and saying yes to a policy that does not come true would be worse than saying no. */
+/* CPUID and MSRs are what root mode can keep its promise for, the same for every guest: they are
+ * not negotiable yet, and saying yes to a policy that does not come true would be worse than saying
+ * no. */
 static s64 set_policy(struct call *c, struct domain *d)
 {
     (void)c;
@@ -437,8 +446,8 @@ static s64 set_policy(struct call *c, struct domain *d)
 
 /* ---- Dispatch ---- */
 
-#define BACK     1u /* the structure is written back */
-#define ANY      2u /* the privileged domain as well, and one that is dying */
+#define BACK 1u /* the structure is written back */
+#define ANY  2u /* the privileged domain as well, and one that is dying */
 
 static const struct {
     s64 (*fn)(struct call *c, struct domain *d);

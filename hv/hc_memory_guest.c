@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memory_op on guests' RAM: by the privileged domain that builds them, and by the guests themselves. */
+/* memory_op on guests' RAM: by the privileged domain that builds them, and by the guests
+ * themselves. */
 #include "hv/domain.h"
 #include "hv/errno.h"
 #include "hv/frames.h"
@@ -13,11 +14,12 @@
 #include <xen/xen.h>
 #include <xen/memory.h>
 
-#define PAGES_MAX 512u /* between two looks at interrupts */
+#define PAGES_MAX  512u /* between two looks at interrupts */
 #define E820_TYPES 7u
 #define LAYOUT     "LL442" /* struct xen_memory_reservation, hv/guest_args.h */
 
-/* A guest that may be worked on, the caller itself included. Looked up for each piece: it may be dying by now. */
+/* A guest that may be worked on, the caller itself included. Looked up for each piece: it may be
+ * dying by now. */
 static struct domain *find(struct vcpu *v, u16 domid, s64 *rc)
 {
     struct domain *d = hypercall_domain(v, domid, rc);
@@ -41,7 +43,8 @@ bool guest_memory_concerns(struct vcpu *v, u64 at)
     return d && d->guest;
 }
 
-static s64 extents(struct vcpu *v, u64 at, u64 *start, int (*fn)(struct domain *d, gfn_t gfn, unsigned order))
+static s64 extents(struct vcpu *v, u64 at, u64 *start,
+                   int (*fn)(struct domain *d, gfn_t gfn, unsigned order))
 {
     bool resumable = hypercall_resumable(v, __HYPERVISOR_memory_op);
     struct xen_memory_reservation r;
@@ -58,11 +61,13 @@ static s64 extents(struct vcpu *v, u64 at, u64 *start, int (*fn)(struct domain *
     /* How far it has come is told by 26 bits above the operation. */
     if (r.nr_extents > 1u << 25 || *start > r.nr_extents)
         return -E2BIG;
-    for (; *start < r.nr_extents && r.extent_order <= GUEST_RAM_ORDER_MAX; ++*start, pages += 1ull << r.extent_order) {
+    for (; *start < r.nr_extents && r.extent_order <= GUEST_RAM_ORDER_MAX;
+         ++*start, pages += 1ull << r.extent_order) {
         if (pages >= PAGES_MAX && resumable)
             return HYPERCALL_AGAIN;
         d = find(v, r.domid, &rc);
-        if (!d || guest_get_long(v, &gfn, (u64)r.extent_start.p, *start) || fn(d, GFN(gfn), r.extent_order))
+        if (!d || guest_get_long(v, &gfn, (u64)r.extent_start.p, *start) ||
+            fn(d, GFN(gfn), r.extent_order))
             break;
     }
     return (s64)*start;
@@ -130,8 +135,8 @@ s64 guest_set_map(struct vcpu *v, u64 at)
     return rc;
 }
 
-/* Nobody else takes memory between this and the populating but the same tools: there is enough, or there is
- * not. */
+/* Nobody else takes memory between this and the populating but the same tools: there is enough, or
+ * there is not. */
 s64 guest_claim(struct vcpu *v, u64 at)
 {
     struct xen_memory_reservation r;

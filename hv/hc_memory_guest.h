@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The part of memory_op (hv/hc_memory.c) that is about guests. `at` is the guest pointer to the argument. */
+/* The part of memory_op (hv/hc_memory.c) that is about guests. `at` is the guest pointer to the
+ * argument. */
 #ifndef HV_HC_MEMORY_GUEST_H
 #define HV_HC_MEMORY_GUEST_H
 
@@ -12,8 +13,8 @@ struct xen_add_to_physmap;
 /* Is the reservation at `at` about a guest? The privileged domain's own RAM is another matter. */
 bool guest_memory_concerns(struct vcpu *v, u64 at);
 
-/* Populate and decrease, from extent *start on: how many are done, an error, or HYPERCALL_AGAIN with *start
- * moved on. */
+/* Populate and decrease, from extent *start on: how many are done, an error, or HYPERCALL_AGAIN
+ * with *start moved on. */
 s64 guest_populate(struct vcpu *v, u64 at, u64 *start);
 s64 guest_decrease(struct vcpu *v, u64 at, u64 *start);
 /* XENMAPSPACE_gmfn: a page of the guest's to another place. */

@@ -37,7 +37,8 @@ static s64 physinfo(struct vcpu *v, struct xen_sysctl *u)
         .max_cpu_id = cpus_online - 1,
         .nr_nodes = 1,
         .cpu_khz = (u32)(time_tsc_hz() / 1000),
-        .capabilities = XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap | XEN_SYSCTL_PHYSCAP_gnttab_v1,
+        .capabilities =
+            XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap | XEN_SYSCTL_PHYSCAP_gnttab_v1,
         .total_pages = f.total,
         .free_pages = f.free,
         .max_mfn = (1ull << (v->domain->policy->phys_bits - PAGE_SHIFT)) - 1,
@@ -157,7 +158,8 @@ static s64 numa(struct vcpu *v, struct xen_sysctl *u)
     m.memfree = f.free << PAGE_SHIFT;
     if (info->num_nodes && info->meminfo.p && guest_write(v, (u64)info->meminfo.p, &m, sizeof(m)))
         return -EFAULT;
-    if (info->num_nodes && info->distance.p && guest_write(v, (u64)info->distance.p, &distance, sizeof(distance)))
+    if (info->num_nodes && info->distance.p &&
+        guest_write(v, (u64)info->distance.p, &distance, sizeof(distance)))
         return -EFAULT;
     info->num_nodes = 1;
     return 0;
@@ -185,14 +187,10 @@ static s64 cpu_times(struct vcpu *v, struct xen_sysctl *u)
 }
 
 static s64 (*const ops[])(struct vcpu *v, struct xen_sysctl *u) = {
-    [XEN_SYSCTL_physinfo] = physinfo,
-    [XEN_SYSCTL_getdomaininfolist] = domain_list,
-    [XEN_SYSCTL_sched_id] = sched_id,
-    [XEN_SYSCTL_readconsole] = read_console,
-    [XEN_SYSCTL_cpupool_op] = cpupool,
-    [XEN_SYSCTL_cputopoinfo] = topology,
-    [XEN_SYSCTL_numainfo] = numa,
-    [XEN_SYSCTL_getcpuinfo] = cpu_times,
+    [XEN_SYSCTL_physinfo] = physinfo,  [XEN_SYSCTL_getdomaininfolist] = domain_list,
+    [XEN_SYSCTL_sched_id] = sched_id,  [XEN_SYSCTL_readconsole] = read_console,
+    [XEN_SYSCTL_cpupool_op] = cpupool, [XEN_SYSCTL_cputopoinfo] = topology,
+    [XEN_SYSCTL_numainfo] = numa,      [XEN_SYSCTL_getcpuinfo] = cpu_times,
 };
 
 s64 hc_sysctl(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])

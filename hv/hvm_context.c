@@ -3,6 +3,7 @@
 #include "hv/domain.h"
 #include "hv/errno.h"
 #include "hv/hvm_context.h"
+#include "hv/shared_info.h"
 #include "hv/string.h"
 #include "hv/timer.h"
 #include "hv/vcpu.h"
@@ -14,7 +15,7 @@
 
 #define MXCSR_OFFSET 24
 #define MXCSR_MASK   0xffffu
-#define XSTATE_BV    512 /* behind the legacy region (SDM 1 13.4.2) */
+#define XSTATE_BV    512  /* behind the legacy region (SDM 1 13.4.2) */
 #define LEGACY_BITS  3ull /* x87 and SSE */
 #define STATE_CPU    (STATE_SEGS | STATE_DT | STATE_CR | STATE_MSRS | STATE_DR | STATE_INTR)
 #define RFLAGS_VALID 0x3f7fd7ull
@@ -37,12 +38,12 @@ static void put(u8 *buf, size_t *at, u16 type, u16 instance, const void *record,
 #define PUT(buf, at, type, instance, record) \
     put(buf, at, HVM_SAVE_CODE(type), instance, record, HVM_SAVE_LENGTH(type))
 
-#define SEG_SAVE(hw, s, name, which)              \
-    do {                                          \
-        (hw)->name##_sel = (s)[which].selector;   \
-        (hw)->name##_limit = (s)[which].limit;    \
-        (hw)->name##_base = (s)[which].base;      \
-        (hw)->name##_arbytes = (s)[which].attr;   \
+#define SEG_SAVE(hw, s, name, which)            \
+    do {                                        \
+        (hw)->name##_sel = (s)[which].selector; \
+        (hw)->name##_limit = (s)[which].limit;  \
+        (hw)->name##_base = (s)[which].base;    \
+        (hw)->name##_arbytes = (s)[which].attr; \
     } while (0)
 
 static void save_segments(const struct cpu_state *s, struct hvm_hw_cpu *hw)
@@ -125,7 +126,8 @@ static void save_cpu(struct vcpu *v, const struct cpu_state *s, u8 *buf, size_t 
 
 static void save_mtrr(const struct vcpu *v, u64 pat, u8 *buf, size_t *at)
 {
-    struct hvm_hw_mtrr hw = {.msr_pat_cr = pat, .msr_mtrr_cap = MTRR_CAP, .msr_mtrr_def_type = v->mtrr.def_type};
+    struct hvm_hw_mtrr hw = {
+        .msr_pat_cr = pat, .msr_mtrr_cap = MTRR_CAP, .msr_mtrr_def_type = v->mtrr.def_type};
 
     memcpy(hw.msr_mtrr_var, v->mtrr.variable, sizeof(hw.msr_mtrr_var));
     memcpy(hw.msr_mtrr_fixed, v->mtrr.fixed, sizeof(hw.msr_mtrr_fixed));
@@ -137,7 +139,8 @@ static void save_lapic(struct vcpu *v, u8 *buf, size_t *at)
     struct hvm_hw_lapic hw = {0};
     u8 *record = buf + *at + sizeof(struct hvm_save_descriptor) + HVM_SAVE_LENGTH(LAPIC) +
                  sizeof(struct hvm_save_descriptor);
-    struct hvm_save_descriptor d = {HVM_SAVE_CODE(LAPIC_REGS), (u16)v->id, HVM_SAVE_LENGTH(LAPIC_REGS)};
+    struct hvm_save_descriptor d = {HVM_SAVE_CODE(LAPIC_REGS), (u16)v->id,
+                                    HVM_SAVE_LENGTH(LAPIC_REGS)};
 
     vlapic_save(&v->vlapic, &hw, (void *)record); /* a kilobyte: straight to its place */
     PUT(buf, at, LAPIC, (u16)v->id, &hw);
@@ -172,10 +175,11 @@ static void save_chips(struct domain *d, u8 *buf, size_t *at)
 size_t hvm_context_size(const struct domain *d)
 {
     const size_t n = sizeof(struct hvm_save_descriptor);
-    size_t vcpu = 4 * n + HVM_SAVE_LENGTH(CPU) + HVM_SAVE_LENGTH(LAPIC) + HVM_SAVE_LENGTH(LAPIC_REGS) +
-                  HVM_SAVE_LENGTH(MTRR);
+    size_t vcpu = 4 * n + HVM_SAVE_LENGTH(CPU) + HVM_SAVE_LENGTH(LAPIC) +
+                  HVM_SAVE_LENGTH(LAPIC_REGS) + HVM_SAVE_LENGTH(MTRR);
 
-    return 5 * n + HVM_SAVE_LENGTH(HEADER) + 2 * HVM_SAVE_LENGTH(PIC) + HVM_SAVE_LENGTH(IOAPIC) + d->vcpus * vcpu;
+    return 5 * n + HVM_SAVE_LENGTH(HEADER) + 2 * HVM_SAVE_LENGTH(PIC) + HVM_SAVE_LENGTH(IOAPIC) +
+           d->vcpus * vcpu;
 }
 
 size_t hvm_context_save(struct domain *d, u8 *buf)
@@ -199,10 +203,10 @@ size_t hvm_context_save(struct domain *d, u8 *buf)
 
 /* ---- Load ---- */
 
-#define SEG_LOAD(hw, s, name, which)                                              \
-    ((s)[which] = (struct segment){.selector = (u16)(hw)->name##_sel,             \
+#define SEG_LOAD(hw, s, name, which)                                                 \
+    ((s)[which] = (struct segment){.selector = (u16)(hw)->name##_sel,                \
                                    .attr = (u16)((hw)->name##_arbytes & ATTR_VALID), \
-                                   .limit = (hw)->name##_limit,                   \
+                                   .limit = (hw)->name##_limit,                      \
                                    .base = (hw)->name##_base})
 
 static void load_segments(const struct hvm_hw_cpu *hw, struct cpu_state *s)
@@ -262,21 +266,23 @@ static bool is_canonical(u64 address)
     return (u64)((s64)(address << 16) >> 16) == address;
 }
 
-/* Could a CPU be in this state? SDM 3A 2.5, 4.1.2; what is left the CPU itself refuses at entry, which ends the
- * guest and nothing else. */
+/* Could a CPU be in this state? SDM 3A 2.5, 4.1.2; what is left the CPU itself refuses at entry,
+ * which ends the guest and nothing else. */
 static int check_cpu(const struct policy *p, const struct hvm_hw_cpu *hw)
 {
     u64 efer = hw->msr_efer;
     bool paging = hw->cr0 & CR0_PG, lma = efer & EFER_LMA;
 
-    if (hw->cr0 >> 32 || (paging && !(hw->cr0 & CR0_PE)) || ((hw->cr0 & CR0_NW) && !(hw->cr0 & CR0_CD)))
+    if (hw->cr0 >> 32 || (paging && !(hw->cr0 & CR0_PE)) ||
+        ((hw->cr0 & CR0_NW) && !(hw->cr0 & CR0_CD)))
         return -EINVAL;
     if ((hw->cr4 & ~p->cr4_mask) || (efer & ~(p->efer_mask | EFER_LMA)) || hw->cr3 >> p->phys_bits)
         return -EINVAL;
     if (lma != (paging && (efer & EFER_LME)) || (lma && !(hw->cr4 & CR4_PAE)))
         return -EINVAL;
-    if (!is_canonical(hw->msr_lstar) || !is_canonical(hw->msr_cstar) || !is_canonical(hw->shadow_gs) ||
-        !is_canonical(hw->sysenter_esp) || !is_canonical(hw->sysenter_eip))
+    if (!is_canonical(hw->msr_lstar) || !is_canonical(hw->msr_cstar) ||
+        !is_canonical(hw->shadow_gs) || !is_canonical(hw->sysenter_esp) ||
+        !is_canonical(hw->sysenter_eip))
         return -EINVAL;
     return is_canonical(hw->fs_base) && is_canonical(hw->gs_base) && is_canonical(hw->tr_base) &&
                    is_canonical(hw->gdtr_base) && is_canonical(hw->idtr_base) && hw->pad0 == 0
@@ -428,7 +434,9 @@ int hvm_context_load(struct domain *d, const u8 *buf, size_t size)
         rc = load_record(d, type, instance, record, &halves);
     if (rc == 0)
         rc = load_halves(d, &halves);
-    for (unsigned i = 0; i < d->vcpus; i++)
+    for (unsigned i = 0; i < d->vcpus; i++) {
+        vcpu_info_update_time(d->vcpu[i]); /* its TSC may be another one now */
         vcpu_request(d->vcpu[i], REQ_EVENT);
+    }
     return rc;
 }

@@ -26,7 +26,9 @@ static int check_record(const struct hvm_save_descriptor *d, unsigned vcpus)
         return -EOPNOTSUPP;
     if (d->length != kinds[d->typecode].length)
         return -EINVAL;
-    return d->instance < (kinds[d->typecode].per_vcpu ? vcpus : kinds[d->typecode].instances) ? 0 : -EINVAL;
+    return d->instance < (kinds[d->typecode].per_vcpu ? vcpus : kinds[d->typecode].instances)
+               ? 0
+               : -EINVAL;
 }
 
 static int check_header(const u8 *buf, const struct hvm_save_descriptor *d)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/domain.h"
 #include "hv/errno.h"
+#include "hv/guest_args.h"
 #include "hv/guest_mem.h"
 #include "hv/hypercall.h"
 #include "hv/log.h"
@@ -71,6 +72,8 @@ static s64 hc_multicall(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
 
     if (count > MULTICALL_MAX)
         return -E2BIG;
+    if (!guest_is_wide(v))
+        return -ENOSYS; /* entries of 32-bit code are laid out differently; nobody in HVM sends any */
     for (u32 i = 0; i < count; i++, at += sizeof(struct multicall_entry)) {
         struct multicall_entry e;
 

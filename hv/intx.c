@@ -20,8 +20,8 @@ static void tell_isa(const struct intx *x, const struct intx_ops *ops, void *ctx
     ops->isa(ctx, irq, level);
 }
 
-static void change(struct intx *x, const struct intx_ops *ops, void *ctx, unsigned device, unsigned line,
-                   bool level)
+static void change(struct intx *x, const struct intx_ops *ops, void *ctx, unsigned device,
+                   unsigned line, bool level)
 {
     unsigned pin = pin_of(device, line), link = (device + line) % INTX_LINKS;
     u8 step = level ? 1 : 0xff;
@@ -34,8 +34,8 @@ static void change(struct intx *x, const struct intx_ops *ops, void *ctx, unsign
         tell_isa(x, ops, ctx, x->route[link]);
 }
 
-int intx_set_pci(struct intx *x, const struct intx_ops *ops, void *ctx, unsigned device, unsigned line,
-                 bool level)
+int intx_set_pci(struct intx *x, const struct intx_ops *ops, void *ctx, unsigned device,
+                 unsigned line, bool level)
 {
     if (device >= INTX_DEVICES || line >= INTX_LINKS)
         return -EINVAL;
@@ -57,7 +57,8 @@ int intx_set_isa(struct intx *x, const struct intx_ops *ops, void *ctx, unsigned
     return 0;
 }
 
-int intx_set_route(struct intx *x, const struct intx_ops *ops, void *ctx, unsigned link, unsigned irq)
+int intx_set_route(struct intx *x, const struct intx_ops *ops, void *ctx, unsigned link,
+                   unsigned irq)
 {
     unsigned old;
 

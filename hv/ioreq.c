@@ -15,19 +15,21 @@
 #define SERVER_ORDER 2
 #define DOMAIN_ORDER 0
 
-#define PORT_CF8    0xcf8
-#define PORT_CFC    0xcfc
-#define CF8_ENABLE  (1u << 31)
-#define CF8_BDF(v)  ((v) >> 8 & 0xffff)
-#define CF8_REG(v)  ((v)&0xfc)
-#define PORT_POST   0x80
-#define VGA_FIRST   0xa0000u
-#define VGA_END     0xc0000u
+#define PORT_CF8     0xcf8
+#define PORT_CFC     0xcfc
+#define CF8_ENABLE   (1u << 31)
+#define CF8_BDF(v)   ((v) >> 8 & 0xffff)
+#define CF8_REG(v)   ((v)&0xfc)
+#define PORT_POST    0x80
+#define VGA_FIRST    0xa0000u
+#define VGA_END      0xc0000u
 
-_Static_assert((int)IOREQ_PORT == XEN_DMOP_IO_RANGE_PORT && (int)IOREQ_MEMORY == XEN_DMOP_IO_RANGE_MEMORY &&
+_Static_assert((int)IOREQ_PORT == XEN_DMOP_IO_RANGE_PORT &&
+                   (int)IOREQ_MEMORY == XEN_DMOP_IO_RANGE_MEMORY &&
                    (int)IOREQ_PCI == XEN_DMOP_IO_RANGE_PCI,
                "kinds are the ABI's");
-_Static_assert(sizeof(struct ioreq) * DOMAIN_MAX_VCPUS <= PAGE_SIZE, "a slot for each vcpu in one page");
+_Static_assert(sizeof(struct ioreq) * DOMAIN_MAX_VCPUS <= PAGE_SIZE,
+               "a slot for each vcpu in one page");
 
 struct ioreq_server {
     bool enabled;
@@ -63,10 +65,12 @@ static u64 all_ones(unsigned size)
 
 /* ---- A guest's access ---- */
 
-static struct ioreq_server *server_for(struct ioreq_domain *q, enum ioreq_kind kind, u64 first, u64 last)
+static struct ioreq_server *server_for(struct ioreq_domain *q, enum ioreq_kind kind, u64 first,
+                                       u64 last)
 {
     for (unsigned i = 0; i < IOREQ_SERVERS; i++)
-        if (q->server[i] && q->server[i]->enabled && ioreq_range_holds(&q->server[i]->ranges[kind], first, last))
+        if (q->server[i] && q->server[i]->enabled &&
+            ioreq_range_holds(&q->server[i]->ranges[kind], first, last))
             return q->server[i];
     return NULL;
 }
@@ -108,14 +112,15 @@ static bool is_posted(const struct ioreq *r)
     return r->type == IOREQ_TYPE_COPY && r->addr >= VGA_FIRST && r->addr < VGA_END;
 }
 
-static bool post(struct domain *d, struct ioreq_server *s, const struct ioreq *r)
+static bool post(struct domain *d, struct ioreq_server *s, u8 type, u64 addr, u32 size, u64 data)
 {
-    if (s->buffered == HVM_IOREQSRV_BUFIOREQ_OFF || !is_posted(r))
+    bool atomic = s->buffered == HVM_IOREQSRV_BUFIOREQ_ATOMIC, first;
+
+    if (s->buffered == HVM_IOREQSRV_BUFIOREQ_OFF ||
+        !ioreq_ring_put(mfn_virt(s->ring), type, (u32)addr, size, data, atomic, &first))
         return false;
-    if (!ioreq_ring_put(mfn_virt(s->ring), r->type, (u32)r->addr, r->size, r->data,
-                        s->buffered == HVM_IOREQSRV_BUFIOREQ_ATOMIC))
-        return false;
-    evtchn_notify_hv(d, s->ring_port);
+    if (first)
+        evtchn_notify_hv(d, s->ring_port);
     return true;
 }
 
@@ -168,7 +173,7 @@ static enum outcome submit(struct vcpu *v, struct ioreq *r, u32 count)
 
     spin_lock(&q->lock);
     s = is_index(r) ? NULL : route(q, r);
-    if (s && post(v->domain, s, r)) {
+    if (s && is_posted(r) && post(v->domain, s, r->type, r->addr, r->size, r->data)) {
         outcome = POSTED;
     } else if (s && evtchn_hv_bound(v->domain, s->port[v->id])) {
         send(v, s, r, count);
@@ -196,18 +201,23 @@ static int single(struct vcpu *v, u8 type, u64 addr, unsigned size, bool write, 
     return 0;
 }
 
-/* RAM the guest may only read takes writes and forgets them. */
-static bool is_rom(struct domain *d, gpa_t gpa)
+/* RAM the guest may only read takes writes and forgets them. Where the exit found no entry, there
+ * is none. */
+static bool is_rom(struct vcpu *v, gpa_t gpa)
 {
+    const struct exit_npf *npf = &v->exit.npf;
     enum p2m_type type;
     u32 attr;
 
-    return !mfn_is_none(p2m_lookup(&d->p2m, gpa_gfn(gpa), &type, &attr)) && type == P2M_RAM_RO;
+    if (v->exit.reason == EXIT_PAGE_FAULT && !npf->present && gpa_gfn(npf->gpa).v == gpa_gfn(gpa).v)
+        return false;
+    return !mfn_is_none(p2m_lookup(&v->domain->p2m, gpa_gfn(gpa), &type, &attr)) &&
+           type == P2M_RAM_RO;
 }
 
 int ioreq_mmio(struct vcpu *v, gpa_t gpa, unsigned size, bool write, u64 *value)
 {
-    if (write && is_rom(v->domain, gpa))
+    if (write && is_rom(v, gpa))
         return 0;
     return single(v, IOREQ_TYPE_COPY, gpa.v, size, write, value);
 }
@@ -248,10 +258,8 @@ void ioreq_invalidate(struct domain *d)
     for (unsigned i = 0; i < IOREQ_SERVERS; i++) {
         struct ioreq_server *s = q->server[i];
 
-        if (s && s->enabled && s->buffered &&
-            ioreq_ring_put(mfn_virt(s->ring), IOREQ_TYPE_INVALIDATE, 0, sizeof(u32), ~0u,
-                           s->buffered == HVM_IOREQSRV_BUFIOREQ_ATOMIC))
-            evtchn_notify_hv(d, s->ring_port);
+        if (s && s->enabled)
+            (void)post(d, s, IOREQ_TYPE_INVALIDATE, 0, sizeof(u32), ~0u);
     }
     spin_unlock(&q->lock);
 }

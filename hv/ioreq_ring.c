@@ -9,7 +9,8 @@ static u64 *indices(struct buffered_iopage *page)
     return (u64 *)(void *)&page->read_pointer;
 }
 
-/* The slots are not a power of two, so the indices must not wrap: both go back by whole rounds at once. */
+/* The slots are not a power of two, so the indices must not wrap: both go back by whole rounds at
+ * once. */
 static void lower(struct buffered_iopage *page)
 {
     u64 old = READ_ONCE(*indices(page));
@@ -18,8 +19,8 @@ static void lower(struct buffered_iopage *page)
         u32 rounds = (u32)old / IOREQ_BUFFER_SLOT_NUM * IOREQ_BUFFER_SLOT_NUM;
         u64 new = old - ((u64)rounds << 32 | rounds);
 
-        if (rounds == 0 || __atomic_compare_exchange_n(indices(page), &old, new, false, __ATOMIC_SEQ_CST,
-                                                       __ATOMIC_SEQ_CST))
+        if (rounds == 0 || __atomic_compare_exchange_n(indices(page), &old, new, false,
+                                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
             return;
     }
 }
@@ -29,11 +30,13 @@ static unsigned log2_size(unsigned size)
     return (unsigned)__builtin_ctz(size);
 }
 
-bool ioreq_ring_put(struct buffered_iopage *page, u8 type, u32 addr, unsigned size, u64 data, bool atomic)
+bool ioreq_ring_put(struct buffered_iopage *page, u8 type, u32 addr, unsigned size, u64 data,
+                    bool atomic, bool *first)
 {
     u32 slots = size == 8 ? 2 : 1;
     u32 write = READ_ONCE(page->write_pointer);
-    buf_ioreq_t b = {.type = type, .size = log2_size(size) & 3, .addr = addr & (IOREQ_RING_REACH - 1)};
+    buf_ioreq_t b = {
+        .type = type, .size = log2_size(size) & 3, .addr = addr & (IOREQ_RING_REACH - 1)};
 
     if (write - READ_ONCE(page->read_pointer) > IOREQ_BUFFER_SLOT_NUM - slots)
         return false;
@@ -43,6 +46,7 @@ bool ioreq_ring_put(struct buffered_iopage *page, u8 type, u32 addr, unsigned si
     }
     /* The entries are there before the index says so. */
     __atomic_fetch_add(&page->write_pointer, slots, __ATOMIC_SEQ_CST);
+    *first = READ_ONCE(page->read_pointer) == write;
     if (atomic)
         lower(page);
     return true;

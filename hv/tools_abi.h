@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The public headers that are guarded for "tools": their structures are the ABI for root mode as well. Included
- * before anything that includes xen/xen.h. */
+/* The public headers that are guarded for "tools": their structures are the ABI for root mode as
+ * well. Included before anything that includes xen/xen.h. */
 #ifndef HV_TOOLS_ABI_H
 #define HV_TOOLS_ABI_H
 

@@ -285,7 +285,7 @@ struct model {
     uint32_t stream;
     uint8_t device[8192];
     unsigned requests, counted, posted_port, posted_vga, ticks_in, ticks_posted;
-    bool done;
+    bool ring_masked, done;
 };
 
 static void start_server(struct model *m)
@@ -428,8 +428,16 @@ static void run_model(struct model *m)
         port = xenevtchn_pending(ev);
         if (port < 0)
             continue;
-        xenevtchn_unmask(ev, port);
+        // As QEMU does: the ring's port stays masked until there is something else to do.
+        if ((evtchn_port_t)port == m->ring_port) {
+            m->ring_masked = true;
+            continue;
+        }
         drain(m);
+        if (m->ring_masked)
+            xenevtchn_unmask(ev, m->ring_port);
+        m->ring_masked = false;
+        xenevtchn_unmask(ev, port);
         serve(m);
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The same structures as a 32-bit compiler lays them out, written down here with explicit widths. */
+/* The same structures as a 32-bit compiler lays them out, written down here with explicit widths.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,7 +73,8 @@ static void test_poll(void **state)
 
     (void)state;
     assert_int_equal(guest_args_widen(&w, &n, "L48"), sizeof(n));
-    assert_true((uintptr_t)w.ports.p == 0xd0001000 && w.nr_ports == 2 && w.timeout == 0x1122334455667788);
+    assert_true((uintptr_t)w.ports.p == 0xd0001000 && w.nr_ports == 2 &&
+                w.timeout == 0x1122334455667788);
 }
 
 static void test_small(void **state)

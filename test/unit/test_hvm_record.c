@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Lists of saved records: the sound ones are taken, cut and lying ones refused without a read beyond the end. */
+/* Lists of saved records: the sound ones are taken, cut and lying ones refused without a read
+ * beyond the end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -153,8 +154,9 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound),       cmocka_unit_test(test_every_cut), cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_header_first), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_sound),  cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_lies),   cmocka_unit_test(test_header_first),
+        cmocka_unit_test(test_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

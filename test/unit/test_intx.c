@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupt lines of a guest's PC: against a model that counts every asserted pin anew each time. */
+/* Interrupt lines of a guest's PC: against a model that counts every asserted pin anew each time.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,7 +95,8 @@ static void test_random(void **state)
     (void)state;
     reset();
     for (unsigned n = 0; n < 50000; n++) {
-        unsigned r = (unsigned)(seed = seed * 6364136223846793005ull + 1442695040888963407ull, seed >> 33);
+        unsigned r =
+            (unsigned)(seed = seed * 6364136223846793005ull + 1442695040888963407ull, seed >> 33);
         unsigned d = r & 31, i = r >> 5 & 3, irq = r >> 7 & 15;
         bool level = r >> 11 & 1;
 

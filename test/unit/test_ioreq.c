@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What an ioreq server answers for, against a bit per address; and the buffered ring, against a queue. */
+/* What an ioreq server answers for, against a bit per address; and the buffered ring, against a
+ * queue. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,7 +72,8 @@ static void test_ranges_random(void **state)
                 set_owner(first, last, next++);
             break;
         case 1:
-            assert_int_equal(ioreq_range_remove(&r, first, last), exactly(first, last) ? 0 : -ENOENT);
+            assert_int_equal(ioreq_range_remove(&r, first, last),
+                             exactly(first, last) ? 0 : -ENOENT);
             if (exactly(first, last))
                 set_owner(first, last, 0);
             break;
@@ -130,14 +132,18 @@ static void put_and_take(bool atomic, unsigned rounds)
 
     memset(&ring, 0, sizeof(ring));
     for (unsigned n = 0; n < rounds; n++) {
-        struct item it = {(u8)random_below(2), (u8)(1u << random_below(4)), random_below(IOREQ_RING_REACH),
-                          random_below(1u << 31)};
+        struct item it = {(u8)random_below(2), (u8)(1u << random_below(4)),
+                          random_below(IOREQ_RING_REACH), random_below(1u << 31)};
         unsigned need = it.size == 8 ? 2 : 1;
 
         if (random_below(16) < 9) {
-            bool ok = ioreq_ring_put(&ring.page, it.type, it.addr, it.size, it.data, atomic);
+            bool first = false;
+            bool ok =
+                ioreq_ring_put(&ring.page, it.type, it.addr, it.size, it.data, atomic, &first);
 
             assert_int_equal(ok, slots + need <= IOREQ_BUFFER_SLOT_NUM);
+            if (ok)
+                assert_int_equal(first, slots == 0);
             if (ok)
                 queue[head++ % 4096] = it, slots += need;
         } else if (head != tail) {
@@ -159,7 +165,8 @@ static void test_ring(void **state)
     put_and_take(false, 300000);
 }
 
-/* Whatever a device model writes into its page, nothing beyond the page changes and the call returns. */
+/* Whatever a device model writes into its page, nothing beyond the page changes and the call
+ * returns. */
 static void test_ring_hostile(void **state)
 {
     static struct {
@@ -168,12 +175,16 @@ static void test_ring_hostile(void **state)
         u8 after[PAGE_SIZE];
     } m;
 
+    bool first;
+
     (void)state;
     memset(&m, 0x5a, sizeof(m));
     for (unsigned n = 0; n < 100000; n++) {
         m.page.read_pointer = random_below(2) ? (u32)seed : random_below(2048);
-        m.page.write_pointer = random_below(2) ? (u32)(seed >> 16) : m.page.read_pointer + random_below(600);
-        (void)!ioreq_ring_put(&m.page, 1, 0xa0000, 1u << random_below(4), seed, random_below(2));
+        m.page.write_pointer =
+            random_below(2) ? (u32)(seed >> 16) : m.page.read_pointer + random_below(600);
+        (void)!ioreq_ring_put(&m.page, 1, 0xa0000, 1u << random_below(4), seed, random_below(2),
+                              &first);
     }
     for (unsigned i = 0; i < PAGE_SIZE; i++) {
         assert_int_equal(m.before[i], 0x5a);
