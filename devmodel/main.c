@@ -2,6 +2,7 @@
 /* devmodel DOMAIN VCPUS RAM-KIB HIGH-RAM-KIB: the clocks of one guest's PC, until the guest goes.
  * Says "ready" on standard output, and closes that, once the guest's requests are served. */
 #include "devmodel/clock.h"
+#include "devmodel/debugcon.h"
 #include "devmodel/machine.h"
 #include "devmodel/server.h"
 #include <errno.h>
@@ -23,6 +24,7 @@ struct daemon {
     struct machine machine;
     struct server *server;
     struct lines lines;
+    struct debugcon console;
 };
 
 static volatile sig_atomic_t ended;
@@ -65,6 +67,14 @@ static void handle(void *arg, struct ioreq *r)
 
     if (r->type != IOREQ_TYPE_PIO || r->data_is_ptr)
         return;
+    if (r->addr == DEBUGCON_PORT && r->dir == IOREQ_READ) {
+        r->data = DEBUGCON_PORT; /* somebody is there */
+        return;
+    }
+    if (r->addr == DEBUGCON_PORT) {
+        debugcon_write(&d->console, (uint8_t)r->data, stderr);
+        return;
+    }
     if (r->dir == IOREQ_READ)
         r->data = machine_read(&d->machine, (uint16_t)r->addr, r->size, now);
     else
@@ -90,7 +100,7 @@ static bool start(struct daemon *d)
     for (size_t i = 0; i < machine_port_ranges; i++)
         if (!server_claim_ports(d->server, machine_ports[i].first, machine_ports[i].last))
             return false;
-    if (!server_enable(d->server))
+    if (!server_claim_ports(d->server, DEBUGCON_PORT, DEBUGCON_PORT) || !server_enable(d->server))
         return false;
     printf("ready\n");
     return fclose(stdout) == 0;

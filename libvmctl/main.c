@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmctl: the command line. Each command is one function in one table. */
 #include "libvmctl/json.h"
+#include "libvmctl/keeper.h"
 #include "libvmctl/store.h"
 #include "libvmctl/vmctl.h"
 #include "libvmctl/xlcfg.h"
@@ -122,6 +123,10 @@ static int create_from(const struct options *o, const struct vm_config *c)
     rc = vmctl_create(handle, c, &id);
     if (rc)
         return failed(rc);
+    if (keeper_start(c, id)) {
+        vmctl_destroy(handle, id);
+        return say(EXIT_FAILED, "There is no process to watch the guest with.");
+    }
     if (!o->paused)
         rc = vmctl_unpause(handle, id);
     if (rc) {
