@@ -119,18 +119,19 @@ static u32 decode(const struct ptab_format *f, u64 e, unsigned level)
 
 /*
  * Unlinked tables form a list. A CPU that remembers one may walk it until the flush, so it must go
- * on translating: the link lies in the p2m type bits of the first ten entries, which no CPU looks
- * at.
+ * on translating: the link lies in the p2m type bits of its first entries, which no CPU looks at. The
+ * highest of them says so to software (PTAB_RETIRED), which looks again from the root.
  */
-#define LINK_NIBBLES 10 /* 40 bits of frame number */
+#define LINK_PIECES 14 /* three bits each: 42 bits of frame number */
+#define LINK_BITS   3
 
 static void retire_table(struct ptab *pt, mfn_t frame)
 {
     u64 *t = table_at(pt, frame), link = pt->retired.v;
     unsigned shift = pt->fmt->type_shift;
 
-    for (unsigned i = 0; i < LINK_NIBBLES; i++, link >>= 4)
-        WRITE_ONCE(t[i], (t[i] & ~(15ull << shift)) | (link & 15) << shift);
+    for (unsigned i = 0; i < LINK_PIECES; i++, link >>= LINK_BITS)
+        WRITE_ONCE(t[i], (t[i] & ~(15ull << shift)) | (PTAB_RETIRED | (link & 7)) << shift);
     pt->retired = frame;
     pt->tables--;
 }
@@ -140,9 +141,9 @@ static mfn_t retired_next(const struct ptab *pt)
     const u64 *t = table_at(pt, pt->retired);
     u64 link = 0;
 
-    for (unsigned i = LINK_NIBBLES; i-- > 0;)
-        link = link << 4 | (t[i] >> pt->fmt->type_shift & 15);
-    return link >> (4 * LINK_NIBBLES - 1) ? MFN_NONE : MFN(link);
+    for (unsigned i = LINK_PIECES; i-- > 0;)
+        link = link << LINK_BITS | (t[i] >> pt->fmt->type_shift & 7);
+    return link >> (LINK_BITS * LINK_PIECES - 1) ? MFN_NONE : MFN(link);
 }
 
 void ptab_flushed(struct ptab *pt)
@@ -357,22 +358,32 @@ int ptab_protect(struct ptab *pt, u64 va, u64 size, u32 mask, u32 attr)
     return ptab_protect_seen(pt, va, size, mask, attr, NULL, NULL);
 }
 
-u64 ptab_entry(const struct ptab *pt, u64 va, unsigned *shift)
+static u64 walk_down(const struct ptab *pt, u64 va, unsigned *shift)
 {
-    unsigned at = shift_of(pt->fmt->levels);
     const u64 *table = table_at(pt, pt->root);
-    u64 e;
+    unsigned at = shift_of(pt->fmt->levels - 1);
 
-    *shift = at;
-    if (unlikely(va >> at))
-        return 0;
-    for (at -= 9;; at -= 9) {
-        e = READ_ONCE(table[va >> at & (ENTRIES - 1)]);
+    for (;; at -= 9) {
+        u64 e = READ_ONCE(table[va >> at & (ENTRIES - 1)]);
+
+        *shift = at;
         if (at == PAGE_SHIFT || !e || (e & pt->fmt->large))
-            break;
+            return e;
         table = table_of(pt, e);
     }
-    *shift = at;
+}
+
+u64 ptab_entry(const struct ptab *pt, u64 va, unsigned *shift)
+{
+    u64 e;
+
+    *shift = shift_of(pt->fmt->levels);
+    if (unlikely(va >> *shift))
+        return 0;
+    /* A table that is on its way out is left by the root: there it has been replaced already. */
+    do
+        e = walk_down(pt, va, shift);
+    while (unlikely(e >> pt->fmt->type_shift & PTAB_RETIRED));
     return e;
 }
 

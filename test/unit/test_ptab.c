@@ -221,7 +221,7 @@ static u32 any_attr(void)
                                              MEMTYPE_WP, MEMTYPE_WB, MEMTYPE_UC_MINUS};
 
     return (u32)random_below(256) | (random_below(8) ? PTAB_R : 0) |
-           PTAB_MEMTYPE(types[random_below(6)]) | PTAB_TYPE(1 + random_below(15));
+           PTAB_MEMTYPE(types[random_below(6)]) | PTAB_TYPE(1 + random_below(7));
 }
 
 static u32 any_mask(void)
@@ -583,7 +583,7 @@ static void retired_tables_translate(struct fixture *f)
 
     MUST(ptab_map(&f->pt, 0, HPA(5 * GIB + MIB), 2 * MIB, RAM));
     MUST(ptab_map(&f->pt, 2 * MIB, HPA(9 * GIB), 2 * MIB, RAM));
-    MUST(ptab_protect(&f->pt, 2 * MIB, PAGE_SIZE, PTAB_TYPES, PTAB_TYPE(15)));
+    MUST(ptab_protect(&f->pt, 2 * MIB, PAGE_SIZE, PTAB_TYPES, PTAB_TYPE(7)));
     flush(f);
     assert_true(hw_walk(f->kind, f->pt.root, 0, &t));
     table = t.entry;
