@@ -60,16 +60,29 @@ s64 hc_platform_op(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
     return rc;
 }
 
-/* Devices and their interrupts are the privileged domain's own: being told of them is all there is. */
+/* Devices and their interrupts are the privileged domain's own: being told of them is all there is. What it
+ * says must be there to be read, all the same. */
+static s64 take_note(struct vcpu *v, u64 at, size_t size)
+{
+    u8 told[sizeof(struct physdev_pci_mmcfg_reserved)]; /* the largest */
+
+    _Static_assert(sizeof(struct physdev_dbgp_op) <= sizeof(told) &&
+                       offsetof(struct physdev_pci_device_add, optarr) <= sizeof(told),
+                   "room for each");
+    return guest_read(v, told, at, size) ? -EFAULT : 0;
+}
+
 s64 hc_physdev_op(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
 {
-    (void)v;
     switch ((u32)arg[0]) {
-    case PHYSDEVOP_pci_device_add:
+    case PHYSDEVOP_pci_device_add: /* its optional tail of proximity data is of no use here */
+        return take_note(v, arg[1], offsetof(struct physdev_pci_device_add, optarr));
     case PHYSDEVOP_pci_device_remove:
+        return take_note(v, arg[1], sizeof(struct physdev_pci_device));
     case PHYSDEVOP_pci_mmcfg_reserved:
+        return take_note(v, arg[1], sizeof(struct physdev_pci_mmcfg_reserved));
     case PHYSDEVOP_dbgp_op:
-        return 0;
+        return take_note(v, arg[1], sizeof(struct physdev_dbgp_op));
     default:
         return -ENOSYS;
     }
