@@ -3,9 +3,9 @@
  * What a loader hands to the hypervisor: one structure, filled by helium.efi and by the multiboot2
  * entry alike, so that nothing behind hv_main() knows which of them ran.
  *
- * All addresses are host-physical. The structure and what it points to lie in memory that the memory
- * map does not call BOOT_MEM_USABLE. Versioned: a loader and a hypervisor of different versions refuse
- * each other by one sentence.
+ * All addresses are host-physical. The structure and what it points to lie in memory that the
+ * memory map does not call BOOT_MEM_USABLE. Versioned: a loader and a hypervisor of different
+ * versions refuse each other by one sentence.
  */
 #ifndef HV_BOOT_INFO_H
 #define HV_BOOT_INFO_H
@@ -15,10 +15,10 @@
 #define BOOT_INFO_MAGIC   0x4d55494c45480a01ull /* "\001\nHELIUM", little endian */
 #define BOOT_INFO_VERSION 1
 
-#define BOOT_MAX_REGIONS 256
-#define BOOT_MAX_MODULES 32
-#define BOOT_CMDLINE     1024
-#define BOOT_STRINGS     8192
+#define BOOT_MAX_REGIONS  256
+#define BOOT_MAX_MODULES  32
+#define BOOT_CMDLINE      1024
+#define BOOT_STRINGS      8192
 
 enum boot_mem_type {
     BOOT_MEM_USABLE = 1,     /* the hypervisor may hand it out */
@@ -40,8 +40,8 @@ struct boot_region {
 /* What the loader was told to load, in the order of helium.cfg or grub.cfg: the first is the
  * privileged domain's kernel, the second its initrd. */
 struct boot_module {
-    u64 base; /* page-aligned */
-    u64 size; /* bytes */
+    u64 base;    /* page-aligned */
+    u64 size;    /* bytes */
     u32 cmdline; /* offset of a NUL-terminated string in strings[], the file's name not included */
     u32 name;    /* the same for the file's name without its path, or an empty string */
 };
@@ -58,15 +58,15 @@ struct boot_framebuffer {
 struct boot_info {
     u64 magic;
     u32 version;
-    u32 size; /* sizeof(struct boot_info) */
-    u64 image_base; /* where the hypervisor's image lies, 2 MiB aligned */
-    u64 image_size; /* from image_base to the end of .bss, page-aligned */
-    u64 rsdp;        /* ACPI RSDP, 0 if none was found */
+    u32 size;             /* sizeof(struct boot_info) */
+    u64 image_base;       /* where the hypervisor's image lies, 2 MiB aligned */
+    u64 image_size;       /* from image_base to the end of .bss, page-aligned */
+    u64 rsdp;             /* ACPI RSDP, 0 if none was found */
     u64 efi_system_table; /* 0 if not booted by UEFI */
     u32 region_count;     /* sorted by base, not overlapping */
     u32 module_count;
     struct boot_framebuffer framebuffer;
-    char loader[32];           /* who filled this, for the log */
+    char loader[32];            /* who filled this, for the log */
     char cmdline[BOOT_CMDLINE]; /* the hypervisor's own, NUL-terminated */
     struct boot_region region[BOOT_MAX_REGIONS];
     struct boot_module module[BOOT_MAX_MODULES];

@@ -5,30 +5,30 @@
 
 #include <stddef.h>
 
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x)                   __builtin_expect(!!(x), 1)
+#define unlikely(x)                 __builtin_expect(!!(x), 0)
 
-#define __must_check   __attribute__((warn_unused_result))
-#define __printf(f, a) __attribute__((format(printf, f, a)))
-#define __packed       __attribute__((packed))
-#define __aligned(n)   __attribute__((aligned(n)))
-#define __section(s)   __attribute__((section(s), used))
-#define __noreturn     __attribute__((noreturn))
+#define __must_check                __attribute__((warn_unused_result))
+#define __printf(f, a)              __attribute__((format(printf, f, a)))
+#define __packed                    __attribute__((packed))
+#define __aligned(n)                __attribute__((aligned(n)))
+#define __section(s)                __attribute__((section(s), used))
+#define __noreturn                  __attribute__((noreturn))
 
 #define ARRAY_SIZE(a)               (sizeof(a) / sizeof((a)[0]))
 #define container_of(p, type, memb) ((type *)((char *)(p)-offsetof(type, memb)))
 
-#define MIN(a, b)                                                                                  \
-    ({                                                                                             \
-        __auto_type a_ = (a);                                                                      \
-        __auto_type b_ = (b);                                                                      \
-        a_ < b_ ? a_ : b_;                                                                         \
+#define MIN(a, b)             \
+    ({                        \
+        __auto_type a_ = (a); \
+        __auto_type b_ = (b); \
+        a_ < b_ ? a_ : b_;    \
     })
-#define MAX(a, b)                                                                                  \
-    ({                                                                                             \
-        __auto_type a_ = (a);                                                                      \
-        __auto_type b_ = (b);                                                                      \
-        a_ > b_ ? a_ : b_;                                                                         \
+#define MAX(a, b)             \
+    ({                        \
+        __auto_type a_ = (a); \
+        __auto_type b_ = (b); \
+        a_ > b_ ? a_ : b_;    \
     })
 
 /* Alignment is a power of two. */

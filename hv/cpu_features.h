@@ -6,7 +6,8 @@
 /* On every CPU, once. */
 void cpu_features_enable(void);
 
-/* Draws the stack protector's canary. Boot CPU, first of all, from a function that never returns. */
+/* Draws the stack protector's canary. Boot CPU, first of all, from a function that never returns.
+ */
 void stack_guard_init(void);
 
 #endif

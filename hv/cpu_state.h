@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A vcpu's architectural state outside the general registers, as vendor_ops' state_get and state_set
- * carry it: by groups, so that a caller pays for what it asks.
+ * A vcpu's architectural state outside the general registers, as vendor_ops' state_get and
+ * state_set carry it: by groups, so that a caller pays for what it asks.
  */
 #ifndef HV_CPU_STATE_H
 #define HV_CPU_STATE_H
@@ -11,7 +11,8 @@
 /* The order of the sreg field in instructions (SDM 2A table 3-1). */
 enum seg_reg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
 
-/* attr: APM 2 15.5.1: bits 3:0 type, 4 S, 6:5 DPL, 7 P, 8 AVL, 9 L, 10 D/B, 11 G. P clear: unusable. */
+/* attr: APM 2 15.5.1: bits 3:0 type, 4 S, 6:5 DPL, 7 P, 8 AVL, 9 L, 10 D/B, 11 G. P clear:
+ * unusable. */
 struct segment {
     u16 selector;
     u16 attr;
@@ -33,15 +34,16 @@ struct dtable {
 };
 
 /* Groups for state_get and state_set. */
-#define STATE_SEGS  (1u << 0) /* seg[] */
-#define STATE_DT    (1u << 1) /* gdtr, idtr */
-#define STATE_CR    (1u << 2) /* cr0, cr2, cr3, cr4, efer: checked and applied together */
-#define STATE_MSRS  (1u << 3) /* pat, star ... sysenter */
-#define STATE_DR    (1u << 4) /* dr[], dr6, dr7 */
-#define STATE_INTR  (1u << 5) /* nmi_blocked, activity, pending_dbg, debugctl */
-#define STATE_PDPTE (1u << 6) /* pdpte[]: PAE paging, where the CPU keeps them apart (SDM 3C 25.4.2) */
+#define STATE_SEGS (1u << 0) /* seg[] */
+#define STATE_DT   (1u << 1) /* gdtr, idtr */
+#define STATE_CR   (1u << 2) /* cr0, cr2, cr3, cr4, efer: checked and applied together */
+#define STATE_MSRS (1u << 3) /* pat, star ... sysenter */
+#define STATE_DR   (1u << 4) /* dr[], dr6, dr7 */
+#define STATE_INTR (1u << 5) /* nmi_blocked, activity, pending_dbg, debugctl */
+#define STATE_PDPTE \
+    (1u << 6) /* pdpte[]: PAE paging, where the CPU keeps them apart (SDM 3C 25.4.2) */
 #define STATE_CS_SS (1u << 7) /* seg[SEG_CS], seg[SEG_SS] only: mode and privilege */
-#define STATE_ALL                                                                                  \
+#define STATE_ALL \
     (STATE_SEGS | STATE_DT | STATE_CR | STATE_MSRS | STATE_DR | STATE_INTR | STATE_PDPTE)
 
 enum activity { ACTIVITY_RUN, ACTIVITY_HLT, ACTIVITY_SHUTDOWN, ACTIVITY_WAIT_SIPI };
@@ -63,8 +65,8 @@ struct cpu_state {
     u64 pdpte[4];
 };
 
-/* What INIT and power-up have in common (SDM 3A table 9-1, APM 2 table 14-1); CR0.CD and NW are as given, MSRs and
- * PDPTEs stay. */
+/* What INIT and power-up have in common (SDM 3A table 9-1, APM 2 table 14-1); CR0.CD and NW are as
+ * given, MSRs and PDPTEs stay. */
 void cpu_state_reset(struct cpu_state *s, u64 cr0_cache);
 /* All of it, as at power-up. */
 struct cpu_state cpu_state_power_up(void);

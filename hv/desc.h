@@ -10,10 +10,10 @@
 #define SEL_DATA 0x10
 #define SEL_TSS  0x18 /* two slots */
 
-#define IST_NMI 1
-#define IST_DF  2
-#define IST_MC  3
-#define ISTS    3
+#define IST_NMI  1
+#define IST_DF   2
+#define IST_MC   3
+#define ISTS     3
 
 struct tss {
     u32 reserved0;
@@ -36,7 +36,8 @@ struct percpu;
 
 /* Loads GDT, IDT, TR and GS for the CPU that c describes, which is the calling one. */
 void desc_load(struct percpu *c);
-/* Gives c its interrupt stacks; -ENOMEM. Boot CPU, after vmem_init(); takes effect at the next event. */
+/* Gives c its interrupt stacks; -ENOMEM. Boot CPU, after vmem_init(); takes effect at the next
+ * event. */
 int __must_check desc_alloc_stacks(struct percpu *c);
 /* Boot CPU, once: fills the IDT. */
 void desc_init_idt(void);

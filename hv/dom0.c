@@ -15,19 +15,19 @@
 #include "hv/vendor.h"
 #include "hv/vmem.h"
 
-#define MIB         0x100000ull
-#define FOUR_GIB    0x100000000ull
-#define REAL_MODE   0x100000ull
-#define LAPIC_PAGE  0xfee00000ull
-#define LARGE       0x200000ull
-#define INFO_END    (512 * MIB) /* Linux's first page tables reach 1 GiB at most */
+#define MIB          0x100000ull
+#define FOUR_GIB     0x100000000ull
+#define REAL_MODE    0x100000ull
+#define LAPIC_PAGE   0xfee00000ull
+#define LARGE        0x200000ull
+#define INFO_END     (512 * MIB) /* Linux's first page tables reach 1 GiB at most */
 #define IOAPIC_PAGES 0xfec00000ull
-#define GAP_MIN     (16 * MIB)
-#define GAP_MAX     (64 * MIB)
-#define POOL_MIN    (24 * MIB) /* root mode's own needs, and a little for guests */
-#define DOM0_MIN    (64 * MIB)
-#define ATTR_RAM    (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB))
-#define ATTR_DEVICE (PTAB_RW | PTAB_MEMTYPE(MEMTYPE_UC))
+#define GAP_MIN      (16 * MIB)
+#define GAP_MAX      (64 * MIB)
+#define POOL_MIN     (24 * MIB) /* root mode's own needs, and a little for guests */
+#define DOM0_MIN     (64 * MIB)
+#define ATTR_RAM     (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB))
+#define ATTR_DEVICE  (PTAB_RW | PTAB_MEMTYPE(MEMTYPE_UC))
 
 /* What dom0_build() works on. */
 struct build {
@@ -95,7 +95,8 @@ u64 dom0_split(const struct boot_info *bi)
     if (bytes < DOM0_MIN || bytes > total - POOL_MIN) {
         log_err("dom0_mem=%lluM does not fit: between %lluM and %lluM are possible, %lluM are used",
                 (unsigned long long)(bytes / MIB), (unsigned long long)(DOM0_MIN / MIB),
-                (unsigned long long)((total - POOL_MIN) / MIB), (unsigned long long)(otherwise / MIB));
+                (unsigned long long)((total - POOL_MIN) / MIB),
+                (unsigned long long)(otherwise / MIB));
         bytes = otherwise;
     }
     return ALIGN_DOWN(MIN(address_of_ram(bi, bytes), limit), LARGE);
@@ -105,8 +106,8 @@ static int enter(struct build *b, u64 from, u64 to, enum p2m_type type, u32 attr
 {
     if (from >= to)
         return 0;
-    return p2m_add(b->d, GFN(from >> PAGE_SHIFT), MFN(from >> PAGE_SHIFT), (to - from) >> PAGE_SHIFT, type,
-                   attr);
+    return p2m_add(b->d, GFN(from >> PAGE_SHIFT), MFN(from >> PAGE_SHIFT),
+                   (to - from) >> PAGE_SHIFT, type, attr);
 }
 
 /* Device memory, without the LAPIC's page. */
@@ -167,7 +168,8 @@ static int add_entry(struct build *b, u64 from, u64 to, u32 type)
     }
     if (b->entries == PVH_MAX_MAP)
         return -ENOSPC;
-    b->map[b->entries++] = (struct hvm_memmap_table_entry){.addr = from, .size = to - from, .type = type};
+    b->map[b->entries++] =
+        (struct hvm_memmap_table_entry){.addr = from, .size = to - from, .type = type};
     return 0;
 }
 
@@ -205,8 +207,9 @@ static u64 find_gap(const struct boot_info *bi)
     return end;
 }
 
-/* Linux takes unmarked holes for room to put things in, 128 MiB at a time: below 4 GiB each is marked as
- * reserved, but for a smaller gap that it wants to see for PCI devices without an address. */
+/* Linux takes unmarked holes for room to put things in, 128 MiB at a time: below 4 GiB each is
+ * marked as reserved, but for a smaller gap that it wants to see for PCI devices without an
+ * address. */
 static int add_hole(struct build *b, u64 from, u64 to)
 {
     u64 gap_end = MIN(MAX(b->gap_end, from), to);
@@ -253,7 +256,8 @@ static bool in_use(const struct build *b, u64 at, u64 size)
 
     if (overlaps(at, size, k->low, k->high - k->low) ||
         overlaps(at, size, b->boot.ramdisk, b->boot.ramdisk_size) ||
-        overlaps(at, size, b->kernel_at, b->kernel_size) || overlaps(at, size, b->boot.info.v, PVH_INFO_SIZE))
+        overlaps(at, size, b->kernel_at, b->kernel_size) ||
+        overlaps(at, size, b->boot.info.v, PVH_INFO_SIZE))
         return true;
     for (u32 i = 0; i < b->bi->module_count; i++)
         if (overlaps(at, size, b->bi->module[i].base, b->bi->module[i].size))
@@ -283,7 +287,8 @@ static u64 find_free(const struct build *b, u64 size, u64 limit)
     return 0;
 }
 
-/* Loaders put modules anywhere: one that lies where the kernel goes, or outside the domain's RAM, moves. */
+/* Loaders put modules anywhere: one that lies where the kernel goes, or outside the domain's RAM,
+ * moves. */
 static int settle(struct build *b, u64 *at, u64 size)
 {
     const struct elf_kernel *k = &b->boot.kernel;
@@ -348,8 +353,8 @@ static bool touch_device(struct vcpu *v, const struct exit_npf *npf)
             at = ALIGN_DOWN(npf->gpa.v, PAGE_SIZE);
         }
     }
-    return p2m_add(v->domain, GFN(at >> PAGE_SHIFT), MFN(at >> PAGE_SHIFT), size >> PAGE_SHIFT, P2M_MMIO,
-                   ATTR_DEVICE) == 0;
+    return p2m_add(v->domain, GFN(at >> PAGE_SHIFT), MFN(at >> PAGE_SHIFT), size >> PAGE_SHIFT,
+                   P2M_MMIO, ATTR_DEVICE) == 0;
 }
 
 static struct domain *make_domain(const struct boot_info *bi, int *rc)
@@ -379,7 +384,8 @@ static int load(struct build *b)
     if (rc == 0)
         rc = make_map(b);
     if (rc) {
-        log_err("the memory map has too many pieces, or too little memory is left for its page tables");
+        log_err(
+            "the memory map has too many pieces, or too little memory is left for its page tables");
         return rc;
     }
     rc = place(b);
@@ -405,7 +411,8 @@ int dom0_build(const struct boot_info *bi, const struct acpi_info *acpi, struct 
     int rc;
 
     if (bi->module_count == 0) {
-        log_err("no kernel for the privileged domain: name one in helium.cfg or by module2 in grub.cfg");
+        log_err(
+            "no kernel for the privileged domain: name one in helium.cfg or by module2 in grub.cfg");
         return -EINVAL;
     }
     b->bi = bi;

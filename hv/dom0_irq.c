@@ -9,8 +9,8 @@
 
 static struct domain *dom0;
 
-/* Level-triggered vectors in service at this CPU's LAPIC until the guest's EOI, a bit each. While one is,
- * the LAPIC holds back what ranks lower, just as it would have without us. */
+/* Level-triggered vectors in service at this CPU's LAPIC until the guest's EOI, a bit each. While
+ * one is, the LAPIC holds back what ranks lower, just as it would have without us. */
 static u32 in_service[MAX_CPUS][8];
 
 static void set_in_service(unsigned cpu, u8 vector)

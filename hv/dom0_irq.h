@@ -5,7 +5,8 @@
 
 struct domain;
 
-/* From here on d gets what arrives at each CPU's LAPIC, and the machine's NMIs. d's vcpu n is on CPU n. */
+/* From here on d gets what arrives at each CPU's LAPIC, and the machine's NMIs. d's vcpu n is on
+ * CPU n. */
 void dom0_irq_init(struct domain *d);
 
 #endif

@@ -22,7 +22,8 @@ static u32 pm1_read(struct vcpu *v, u16 port, unsigned size)
 static void pm1_write(struct vcpu *v, u16 port, unsigned size, u32 value)
 {
     if (size >= 2 && (value & SLP_EN)) {
-        log_info("dom0 %s", (value >> 10 & 7) == s5 ? "switches the machine off" : "sends the machine to sleep");
+        log_info("dom0 %s", (value >> 10 & 7) == s5 ? "switches the machine off"
+                                                    : "sends the machine to sleep");
         exit_report(v->domain);
     }
     if (size == 1)

@@ -8,7 +8,8 @@
 
 struct domain;
 
-/* Watches ACPI's PM1 control registers. -ENOSPC. Before d runs, after all its ports have been allowed. */
+/* Watches ACPI's PM1 control registers. -ENOSPC. Before d runs, after all its ports have been
+ * allowed. */
 int __must_check dom0_power_init(struct domain *d, const struct acpi_info *acpi);
 
 #endif

@@ -27,7 +27,7 @@ struct domain {
     u16 id;
     bool privileged; /* owns the machine: ports, interrupts, and all hypercalls */
     bool dying;
-    u8 shutdown;      /* SHUTDOWN_* of xen/sched.h once is_shutdown */
+    u8 shutdown; /* SHUTDOWN_* of xen/sched.h once is_shutdown */
     bool is_shutdown;
     spinlock_t lock;
     struct domain *next; /* domain list */
@@ -54,9 +54,9 @@ struct domain {
     const struct hvm_memmap_table_entry *map; /* as it was handed over */
     u32 map_entries;
     u32 waits, waits_over; /* domain_wait_begin(), domain_wait_end(); atomic */
-    u64 ram_pages; /* guests: in use, atomic */
-    u64 max_pages; /* guests: the most it may use */
-    u64 max_gfn;   /* guests: the highest that ever held RAM */
+    u64 ram_pages;         /* guests: in use, atomic */
+    u64 max_pages;         /* guests: the most it may use */
+    u64 max_gfn;           /* guests: the highest that ever held RAM */
 
     struct ioreq_domain *ioreq; /* guests: who models their devices (hv/ioreq.h) */
     struct intx intx;           /* guests: lines those device models hold */
@@ -73,9 +73,9 @@ struct domain {
     bool (*page_fault)(struct vcpu *v, const struct exit_npf *npf); /* true: run again */
     void (*hypercall)(struct vcpu *v);
     int (*hypercall_page)(struct vcpu *v, u64 gpa); /* MSR 40000000h was written; -EINVAL: #GP */
-    void (*eoi_hook)(struct vcpu *v, u8 vector); /* a level-triggered vector ended */
-    void (*reset_hook)(struct vcpu *v);          /* INIT: its vLAPIC was reset */
-    void (*on_shutdown)(struct domain *d);       /* it has shut down; any CPU, no lock held */
+    void (*eoi_hook)(struct vcpu *v, u8 vector);    /* a level-triggered vector ended */
+    void (*reset_hook)(struct vcpu *v);             /* INIT: its vLAPIC was reset */
+    void (*on_shutdown)(struct domain *d);          /* it has shut down; any CPU, no lock held */
     void *owner;
 };
 
@@ -86,8 +86,8 @@ struct domain_config {
     const u32 *apic_ids; /* one per vcpu, or NULL: 2 * vcpu, as Xen numbers them */
 };
 
-/* A domain with vcpus that are all BLOCK_DOWN, without memory. NULL and *rc: -EINVAL, -ENOMEM. Boot CPU
- * or, later, with no lock held. */
+/* A domain with vcpus that are all BLOCK_DOWN, without memory. NULL and *rc: -EINVAL, -ENOMEM. Boot
+ * CPU or, later, with no lock held. */
 struct domain *__must_check domain_create(u16 id, const struct domain_config *config, int *rc);
 /* Gives back everything; the domain is paused or never ran. */
 void domain_destroy(struct domain *d);
@@ -96,10 +96,11 @@ void domain_destroy(struct domain *d);
 void domain_unlink(struct domain *d);
 
 /*
- * Who finds a domain has it in hand until the exit ends, and a CPU that is outside root mode has none: that is
- * when it may be freed (hv/quiesce.h). A CPU that waits for others counts as outside too; one that goes on with
- * d after that says so around the wait. domain_let_go() returns when nobody has d in hand that found it before;
- * no lock held, and d is the caller's to free or to change.
+ * Who finds a domain has it in hand until the exit ends, and a CPU that is outside root mode has
+ * none: that is when it may be freed (hv/quiesce.h). A CPU that waits for others counts as outside
+ * too; one that goes on with d after that says so around the wait. domain_let_go() returns when
+ * nobody has d in hand that found it before; no lock held, and d is the caller's to free or to
+ * change.
  */
 static inline void domain_wait_begin(struct domain *d)
 {
@@ -111,7 +112,8 @@ static inline void domain_wait_end(struct domain *d)
 }
 void domain_let_go(struct domain *d);
 
-/* The domain with this id, NULL if there is none. It stays for as long as the caller's exit lasts. */
+/* The domain with this id, NULL if there is none. It stays for as long as the caller's exit lasts.
+ */
 struct domain *domain_find(u16 id);
 /* The domain with the lowest id from this one on, NULL: there is none. */
 struct domain *domain_from(u16 id);
@@ -123,7 +125,8 @@ void domain_start(struct domain *d);
 
 /* The domain stops for reason (SHUTDOWN_* of xen/sched.h); the first one counts. Any CPU. */
 void domain_shutdown(struct domain *d, u8 reason);
-/* A vcpu took a fault it cannot handle: shutdown with SHUTDOWN_crash for this domain, nothing else. */
+/* A vcpu took a fault it cannot handle: shutdown with SHUTDOWN_crash for this domain, nothing else.
+ */
 void domain_triple_fault(struct vcpu *v);
 /* The domain made root mode find something it cannot deal with: says so and stops the domain. */
 void domain_crash(struct vcpu *v, const char *why);

@@ -4,16 +4,16 @@
 #include "hv/string.h"
 #include <xen/elfnote.h>
 
-#define ELF_MAGIC   0x464c457fu
-#define CLASS_32    1
-#define CLASS_64    2
-#define LITTLE      1
-#define EM_386      3
-#define EM_X86_64   62
-#define PT_LOAD     1
-#define PT_NOTE     4
-#define MAX_PHDRS   64
-#define PHYS_MAX    (1ull << 46)
+#define ELF_MAGIC 0x464c457fu
+#define CLASS_32  1
+#define CLASS_64  2
+#define LITTLE    1
+#define EM_386    3
+#define EM_X86_64 62
+#define PT_LOAD   1
+#define PT_NOTE   4
+#define MAX_PHDRS 64
+#define PHYS_MAX  (1ull << 46)
 
 /* The two classes' headers (System V gABI, chapters 4 and 5). */
 struct ehdr64 {
@@ -102,7 +102,7 @@ static bool read_phdr(const struct file *f, const struct table *t, unsigned i, s
     if (t->phentsize < sizeof(p32) || t->phoff > f->size || !inside(f, at, sizeof(p32)))
         return false;
     memcpy(&p32, f->image + at, sizeof(p32));
-    *p = (struct phdr64){p32.type,   p32.flags,  p32.offset, p32.vaddr,
+    *p = (struct phdr64){p32.type,  p32.flags,  p32.offset, p32.vaddr,
                          p32.paddr, p32.filesz, p32.memsz,  p32.align};
     return true;
 }

@@ -10,10 +10,10 @@
 #include "hv/vcpu.h"
 #include "hv/vmem.h"
 
-#define BITS       32 /* of the words that are worked on */
+#define BITS            32    /* of the words that are worked on */
 #define NARROW_PORTS    1024u /* EVTCHN_2L_NR_CHANNELS of a 32-bit domain */
 #define NARROW_SELECTOR 4     /* where its vcpu_info has evtchn_pending_sel */
-#define TABLE_BYTES (EVTCHN_PORTS * sizeof(struct evtchn))
+#define TABLE_BYTES     (EVTCHN_PORTS * sizeof(struct evtchn))
 
 struct evtchn {
     u8 state; /* EVTCHNSTAT_* */
@@ -58,8 +58,9 @@ bool evtchn_valid(struct domain *d, evtchn_port_t port)
 }
 
 /*
- * The shared page comes in two widths of `long` (shared_info_latch()). Bits are numbered alike in words of 32 and
- * of 64 bits; what differs is how many there are, and so where the masks are and what a selector bit stands for.
+ * The shared page comes in two widths of `long` (shared_info_latch()). Bits are numbered alike in
+ * words of 32 and of 64 bits; what differs is how many there are, and so where the masks are and
+ * what a selector bit stands for.
  */
 static u32 *pending_words(const struct domain *d)
 {
@@ -123,7 +124,8 @@ void evtchn_announce(struct vcpu *v)
         upcall(v);
 }
 
-/* xen/event_channel.h: pending, then the selector word, then the upcall flag; each step only if new. */
+/* xen/event_channel.h: pending, then the selector word, then the upcall flag; each step only if
+ * new. */
 static void deliver(struct domain *d, evtchn_port_t port, struct vcpu *v)
 {
     struct vcpu_info *info = vcpu_info(v);
@@ -302,18 +304,20 @@ static s64 bind_ipi(struct vcpu *v, struct evtchn_bind_ipi *b)
     return rc;
 }
 
-/* The other end of c, if it still is: a domain that goes closes its ports when others no longer find it. */
+/* The other end of c, if it still is: a domain that goes closes its ports when others no longer
+ * find it. */
 static struct evtchn *other_end(struct domain *d, const struct evtchn *c, struct domain *peer)
 {
     struct evtchn *there = port_of(peer, c->remote_port);
 
-    return there->state == EVTCHNSTAT_interdomain && there->remote == d->id && port_of(d, there->remote_port) == c
+    return there->state == EVTCHNSTAT_interdomain && there->remote == d->id &&
+                   port_of(d, there->remote_port) == c
                ? there
                : NULL;
 }
 
-/* Both locks held: the port is free again, and its peer unbound for the same domain to bind anew. A global
- * VIRQ is the boot vcpu's, whoever is notified by now. */
+/* Both locks held: the port is free again, and its peer unbound for the same domain to bind anew. A
+ * global VIRQ is the boot vcpu's, whoever is notified by now. */
 static void close_locked(struct domain *d, struct evtchn *c, struct domain *peer)
 {
     struct evtchn *there;
@@ -471,7 +475,8 @@ s64 evtchn_alloc_hv(struct domain *d, u16 remote, unsigned vcpu)
     spin_lock(&d->evtchn->lock);
     c = open_port(d, &port);
     if (c)
-        *c = (struct evtchn){.state = EVTCHNSTAT_unbound, .hv = 1, .vcpu = (u16)vcpu, .remote = remote};
+        *c = (struct evtchn){
+            .state = EVTCHNSTAT_unbound, .hv = 1, .vcpu = (u16)vcpu, .remote = remote};
     spin_unlock(&d->evtchn->lock);
     return port;
 }
@@ -592,8 +597,8 @@ static s64 dispatch(struct vcpu *v, u32 cmd, union evtchn_arg *a)
 
 static bool has_answer(u32 cmd)
 {
-    return cmd == EVTCHNOP_bind_interdomain || cmd == EVTCHNOP_bind_virq || cmd == EVTCHNOP_status ||
-           cmd == EVTCHNOP_alloc_unbound || cmd == EVTCHNOP_bind_ipi;
+    return cmd == EVTCHNOP_bind_interdomain || cmd == EVTCHNOP_bind_virq ||
+           cmd == EVTCHNOP_status || cmd == EVTCHNOP_alloc_unbound || cmd == EVTCHNOP_bind_ipi;
 }
 
 /* FIFO's operations are refused, and a stock kernel falls back to this ABI. */

@@ -31,8 +31,8 @@ static void exit_intr(struct vcpu *v)
         irq_window();
 }
 
-/* Intercepted for root mode's sake (an endless #AC or #DB loop must stay interruptible); the guest gets
- * them as they were. */
+/* Intercepted for root mode's sake (an endless #AC or #DB loop must stay interruptible); the guest
+ * gets them as they were. */
 static void exit_exception(struct vcpu *v)
 {
     const struct exit_exc *x = &v->exit.exc;
@@ -153,9 +153,9 @@ static void exit_undefined(struct vcpu *v)
 
 static void exit_failed(struct vcpu *v)
 {
-    log_err("d%uv%u: %s: reason %llx info %llx %llx", v->domain->id, v->id, exit_name(v->exit.reason),
-            (unsigned long long)v->exit.hw.reason, (unsigned long long)v->exit.hw.info1,
-            (unsigned long long)v->exit.hw.info2);
+    log_err("d%uv%u: %s: reason %llx info %llx %llx", v->domain->id, v->id,
+            exit_name(v->exit.reason), (unsigned long long)v->exit.hw.reason,
+            (unsigned long long)v->exit.hw.info1, (unsigned long long)v->exit.hw.info2);
     vendor->dump(v);
     domain_crash(v, "the CPU refused its state");
 }

@@ -9,8 +9,8 @@ struct vcpu;
 /* Deals with v->exit: the event that was interrupted first, then the reason. v's CPU. */
 void exit_handle(struct vcpu *v);
 
-/* REQ_IOREQ: goes on with the exit that waited for a device model, if that has answered. v's CPU, v loaded and
- * not entered since. */
+/* REQ_IOREQ: goes on with the exit that waited for a device model, if that has answered. v's CPU, v
+ * loaded and not entered since. */
 void exit_resume(struct vcpu *v);
 
 /* One log line per reason that d's vcpus exited for. */

@@ -8,8 +8,9 @@
 #include "hv/vendor.h"
 #include "hv/x86.h"
 
-#define CR0_KNOWN                                                                                  \
-    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_KNOWN                                                                              \
+    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
+     CR0_PG)
 #define CR4_PAGING (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE)
 
 static bool refuse(struct vcpu *v)
@@ -209,10 +210,12 @@ static bool decode_cr(struct vcpu *v, struct exit_cr *cr)
     cr->decoded = true;
     switch (insn.op) {
     case OP_MOV_TO_CR:
-        *cr = (struct exit_cr){.decoded = true, .cr = insn.dst.reg, .access = CR_WRITE, .gpr = insn.src.reg};
+        *cr = (struct exit_cr){
+            .decoded = true, .cr = insn.dst.reg, .access = CR_WRITE, .gpr = insn.src.reg};
         return true;
     case OP_MOV_FROM_CR:
-        *cr = (struct exit_cr){.decoded = true, .cr = insn.src.reg, .access = CR_READ, .gpr = insn.dst.reg};
+        *cr = (struct exit_cr){
+            .decoded = true, .cr = insn.src.reg, .access = CR_READ, .gpr = insn.dst.reg};
         return true;
     case OP_CLTS:
         *cr = (struct exit_cr){.decoded = true, .access = CR_CLTS};
@@ -265,7 +268,8 @@ static bool decode_dr(struct vcpu *v, struct exit_dr *dr)
 
     if (insn_decode(v, &insn))
         return false;
-    if (insn.op != OP_MOV_TO_DR && insn.op != OP_MOV_FROM_DR) { /* another vcpu has changed it meanwhile */
+    if (insn.op != OP_MOV_TO_DR &&
+        insn.op != OP_MOV_FROM_DR) { /* another vcpu has changed it meanwhile */
         inject_exception(v, TRAP_UD);
         return false;
     }
@@ -284,8 +288,8 @@ static u64 *dr_slot(struct cpu_state *s, unsigned dr)
     return dr & 1 ? &s->dr7 : &s->dr6; /* 4 and 5 are 6 and 7 without CR4.DE */
 }
 
-/* What the CPU checks before it accesses a debug register (SDM 3A 17.2.2, 17.2.4); VT-x exits before even
- * the privilege is (SDM 3C 26.1.3). */
+/* What the CPU checks before it accesses a debug register (SDM 3A 17.2.2, 17.2.4); VT-x exits
+ * before even the privilege is (SDM 3C 26.1.3). */
 static bool dr_allowed(struct vcpu *v, unsigned dr, struct cpu_state *s)
 {
     if (SEG_DPL(s->seg[SEG_SS].attr) != 0)

@@ -10,7 +10,8 @@ struct vcpu;
 void exit_cr(struct vcpu *v);
 void exit_dr(struct vcpu *v);
 
-/* What MOV to CR0, CR3 and CR4 do; injects #GP(0) and returns false where they would (SDM 2B MOV-CR). */
+/* What MOV to CR0, CR3 and CR4 do; injects #GP(0) and returns false where they would (SDM 2B
+ * MOV-CR). */
 bool cr0_write(struct vcpu *v, u64 value);
 bool cr3_write(struct vcpu *v, u64 value);
 bool cr4_write(struct vcpu *v, u64 value);

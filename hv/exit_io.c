@@ -46,7 +46,8 @@ static bool resolved(struct vcpu *v, const struct exit_npf *npf)
 {
     enum p2m_type type;
     u32 attr;
-    u32 need = (npf->access & ACCESS_WRITE ? PTAB_W : 0) | (npf->access & ACCESS_EXEC ? PTAB_X : 0) | PTAB_R;
+    u32 need = (npf->access & ACCESS_WRITE ? PTAB_W : 0) |
+               (npf->access & ACCESS_EXEC ? PTAB_X : 0) | PTAB_R;
 
     if (mfn_is_none(p2m_lookup(&v->domain->p2m, gpa_gfn(npf->gpa), &type, &attr)))
         return false;

@@ -9,8 +9,8 @@
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
 
-/* SDM 2D table A-2 and 2A 2.1: what is looked for is [67] [REX] opcode ModRM [SIB] [displacement] [immediate],
- * or [67] [REX] opcode address. */
+/* SDM 2D table A-2 and 2A 2.1: what is looked for is [67] [REX] opcode ModRM [SIB] [displacement]
+ * [immediate], or [67] [REX] opcode address. */
 #define PREFIX_ADDRESS   0x67
 #define REX_NOT_W        0x40
 #define OPCODE_STORE     0x89
@@ -27,7 +27,8 @@ struct mov {
     u32 value; /* of the immediate */
 };
 
-/* Bytes of ModRM, SIB and displacement with 32- or 64-bit addresses; 0: no memory operand (SDM 2A 2.1.5). */
+/* Bytes of ModRM, SIB and displacement with 32- or 64-bit addresses; 0: no memory operand (SDM
+ * 2A 2.1.5). */
 static unsigned modrm_length(u8 modrm, u8 sib)
 {
     unsigned mod = modrm >> 6, rm = modrm & 7, length = rm == 4 ? 2 : 1;
@@ -87,7 +88,8 @@ static bool parse(struct mov *m, const u8 *bytes, bool mode64)
     return done;
 }
 
-/* The instruction's bytes, from the exit or from memory; NULL: not in one page, or not to be had so simply. */
+/* The instruction's bytes, from the exit or from memory; NULL: not in one page, or not to be had so
+ * simply. */
 static const u8 *fetch(struct vcpu *v, const struct cpu_state *s, u8 room[16])
 {
     struct guest_paging g = {.cr0 = s->cr0,

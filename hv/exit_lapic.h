@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The vLAPIC's page by the instructions every kernel uses for it: MOV between a register, or an immediate,
- * and memory. Everything else is left to the emulator. */
+/* The vLAPIC's page by the instructions every kernel uses for it: MOV between a register, or an
+ * immediate, and memory. Everything else is left to the emulator. */
 #ifndef HV_EXIT_LAPIC_H
 #define HV_EXIT_LAPIC_H
 

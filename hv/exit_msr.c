@@ -15,7 +15,7 @@
 #include "hv/x86.h"
 
 #define MSR_XEN_HYPERCALL 0x40000000 /* as CPUID 40000002h says */
-#define MTRR_CAP_VALUE (MTRR_VARIABLE | MTRRCAP_FIX | MTRRCAP_WC)
+#define MTRR_CAP_VALUE    (MTRR_VARIABLE | MTRRCAP_FIX | MTRRCAP_WC)
 
 /* One MSR, or a run of them. read and write return 0 or -EINVAL: #GP. */
 struct msr_entry {
@@ -222,7 +222,8 @@ static int read_mtrr_cap(struct vcpu *v, u32 msr, u64 *value)
     return 0;
 }
 
-/* MTRRs are kept, not obeyed: RAM is write-back, and devices get their type from the p2m and PAT. */
+/* MTRRs are kept, not obeyed: RAM is write-back, and devices get their type from the p2m and PAT.
+ */
 static u64 *mtrr_slot(struct vcpu *v, u32 msr)
 {
     if (msr == MSR_IA32_MTRR_DEF_TYPE)
@@ -258,7 +259,8 @@ static bool mtrr_valid(struct vcpu *v, u32 msr, u64 value)
     if (msr == MSR_IA32_MTRR_DEF_TYPE)
         return !(value & ~(MTRR_DEF_E | MTRR_DEF_FE | 0xff)) && mtrr_type(value & 0xff);
     if (msr < MSR_IA32_MTRR_FIX64K)
-        return !(value & above) && (msr & 1 ? !(value & 0x7ff) : !(value & 0xf00) && mtrr_type(value & 0xff));
+        return !(value & above) &&
+               (msr & 1 ? !(value & 0x7ff) : !(value & 0xf00) && mtrr_type(value & 0xff));
     for (unsigned i = 0; i < 64; i += 8)
         if (!mtrr_type(value >> i & 0xff))
             return false;
@@ -315,7 +317,8 @@ static const struct msr_entry msrs[] = {
     {MSR_IA32_MCG_STATUS, MSR_IA32_MCG_STATUS, read_zero, write_zero_only},
     {MSR_IA32_MISC_ENABLE, MSR_IA32_MISC_ENABLE, read_misc_enable, write_ignored},
     {MSR_IA32_DEBUGCTL, MSR_IA32_DEBUGCTL, read_zero, write_zero_only},
-    {MSR_IA32_MTRR_PHYSBASE0, MSR_IA32_MTRR_PHYSBASE0 + 2 * MTRR_VARIABLE - 1, read_mtrr, write_mtrr},
+    {MSR_IA32_MTRR_PHYSBASE0, MSR_IA32_MTRR_PHYSBASE0 + 2 * MTRR_VARIABLE - 1, read_mtrr,
+     write_mtrr},
     {MSR_IA32_MTRR_FIX64K, MSR_IA32_MTRR_FIX64K, read_mtrr, write_mtrr},
     {MSR_IA32_MTRR_FIX16K_80, MSR_IA32_MTRR_FIX16K_A0, read_mtrr, write_mtrr},
     {MSR_IA32_MTRR_FIX4K_C0, MSR_IA32_MTRR_FIX4K_F8, read_mtrr, write_mtrr},
@@ -388,8 +391,16 @@ void exit_msr(struct vcpu *v)
 }
 
 static const u32 open_msrs[] = {
-    MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP, MSR_STAR,   MSR_LSTAR,
-    MSR_CSTAR,            MSR_SFMASK,            MSR_FS_BASE,           MSR_GS_BASE, MSR_KERNEL_GS_BASE,
+    MSR_IA32_SYSENTER_CS,
+    MSR_IA32_SYSENTER_ESP,
+    MSR_IA32_SYSENTER_EIP,
+    MSR_STAR,
+    MSR_LSTAR,
+    MSR_CSTAR,
+    MSR_SFMASK,
+    MSR_FS_BASE,
+    MSR_GS_BASE,
+    MSR_KERNEL_GS_BASE,
 };
 
 void msr_open(struct domain *d)

@@ -16,7 +16,8 @@ u64 first_domain_ram_end(const struct boot_info *bi)
 
 static void ended(struct domain *d)
 {
-    static const char *const how[] = {"powered off", "rebooted", "suspended", "crashed", "was reset by its watchdog"};
+    static const char *const how[] = {"powered off", "rebooted", "suspended", "crashed",
+                                      "was reset by its watchdog"};
 
     log_info("dom0 %s", d->shutdown < 5 ? how[d->shutdown] : "stopped");
     exit_report(d);

@@ -6,8 +6,8 @@
 #include "hv/acpi.h"
 #include "hv/boot_info.h"
 
-/* RAM below this address is the first domain's and stays out of the frame pool; 0: none is. Called before
- * anything is allocated. */
+/* RAM below this address is the first domain's and stays out of the frame pool; 0: none is. Called
+ * before anything is allocated. */
 u64 first_domain_ram_end(const struct boot_info *bi);
 
 /* Builds and starts it. All CPUs are up; the boot CPU goes on to run_cpu() after this. */

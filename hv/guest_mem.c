@@ -15,8 +15,8 @@
  *   |   PML4   |   PDPT   |    PD    |    PT    |   offset  |
  *   +----------+----------+----------+----------+-----------+
  *
- * The other two kinds are the same walk with fewer levels: PAE starts at a PDPT of four entries in which
- * only P and the address count, and 32-bit paging has two levels of 1024 four-byte entries.
+ * The other two kinds are the same walk with fewer levels: PAE starts at a PDPT of four entries in
+ * which only P and the address count, and 32-bit paging has two levels of 1024 four-byte entries.
  */
 struct paging_mode {
     u8 levels;
@@ -59,7 +59,7 @@ struct walk {
     struct p2m_window *window;
     const struct paging_mode *mode;
     u64 gva;
-    u32 access; /* ACCESS_* */
+    u32 access;      /* ACCESS_* */
     u64 permissions; /* W and U of all levels, NX of any */
 };
 
@@ -88,8 +88,8 @@ static bool is_leaf(const struct walk *w, unsigned level, u64 entry)
     return w->mode == &mode_32 ? w->g->cr4 & CR4_PSE : level == 2 || w->mode == &mode_long;
 }
 
-/* Bits that must be 0 (SDM 3A 4.4.1 ff.). QEMU's TCG sets A in PAE PDPTEs: of those only the address is
- * looked at. */
+/* Bits that must be 0 (SDM 3A 4.4.1 ff.). QEMU's TCG sets A in PAE PDPTEs: of those only the
+ * address is looked at. */
 static bool reserved_bits(const struct walk *w, unsigned level, u64 entry, bool leaf)
 {
     u64 phys = ~0ull << w->g->phys_bits & PTE_ADDR;
@@ -119,8 +119,9 @@ static gpa_t entry_address(u64 table, const struct walk *w, unsigned level)
     return GPA(table + index * w->mode->entry_size);
 }
 
-/* The guest's other vcpus change tables meanwhile: the bits are set only in what was read. Tables in memory
- * that is not the guest's to write, a frame mapped read-only from another domain say, stay as they are. */
+/* The guest's other vcpus change tables meanwhile: the bits are set only in what was read. Tables
+ * in memory that is not the guest's to write, a frame mapped read-only from another domain say,
+ * stay as they are. */
 static bool set_accessed(struct vcpu *v, const struct walk *w, gpa_t gpa, u64 entry, u64 bits)
 {
     u32 old32 = (u32)entry;
@@ -183,8 +184,8 @@ static u64 read_entry(const struct walk *w, const void *at)
     return w->mode->entry_size == 4 ? READ_ONCE(*(const u32 *)at) : READ_ONCE(*(const u64 *)at);
 }
 
-/* One level: 1 when the walk ends here with *out the address, 0 to go on with *out the next table, -EAGAIN
- * when the entry changed under us, -EFAULT. */
+/* One level: 1 when the walk ends here with *out the address, 0 to go on with *out the next table,
+ * -EAGAIN when the entry changed under us, -EFAULT. */
 static int walk_level(struct vcpu *v, struct walk *w, unsigned level, u64 *out, u32 *error)
 {
     gpa_t gpa = entry_address(*out, w, level);
@@ -246,7 +247,8 @@ static int walk_through(struct vcpu *v, const struct guest_paging *g, u64 gva, u
     return rc < 0 ? rc : 0;
 }
 
-int guest_walk(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access, gpa_t *gpa, u32 *error)
+int guest_walk(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access, gpa_t *gpa,
+               u32 *error)
 {
     struct p2m_window window = {0};
 
@@ -290,9 +292,10 @@ int guest_write_phys(struct domain *d, gpa_t to, const void *from, size_t len)
     return 0;
 }
 
-/* The page's part of a copy: where it is in the direct map, NULL if it is not there for this access. */
-static void *linear_page(struct vcpu *v, const struct guest_paging *g, struct p2m_window *window, u64 gva,
-                         bool write)
+/* The page's part of a copy: where it is in the direct map, NULL if it is not there for this
+ * access. */
+static void *linear_page(struct vcpu *v, const struct guest_paging *g, struct p2m_window *window,
+                         u64 gva, bool write)
 {
     gpa_t gpa;
     u32 error;

@@ -7,10 +7,11 @@
 #include "hv/log.h"
 #include <xen/xen.h>
 
-#define CHUNK   128
-#define IO_MAX  0x10000
+#define CHUNK  128
+#define IO_MAX 0x10000
 
-/* A slow line must not keep interrupts out: chunk by chunk, the hypercall issued again for the next. */
+/* A slow line must not keep interrupts out: chunk by chunk, the hypercall issued again for the
+ * next. */
 static s64 console_out(struct vcpu *v, u64 at, u32 len)
 {
     bool resumable = hypercall_resumable(v, __HYPERVISOR_console_io);

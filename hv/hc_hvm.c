@@ -90,9 +90,9 @@ static s64 get_param(struct vcpu *v, u64 at)
 static s64 get_mem_type(struct vcpu *v, u64 at)
 {
     static const u16 types[] = {
-        [P2M_RAM] = HVMMEM_ram_rw, [P2M_RAM_RO] = HVMMEM_ram_ro, [P2M_SHARED] = HVMMEM_ram_rw,
-        [P2M_GRANT] = HVMMEM_ram_rw, [P2M_FOREIGN] = HVMMEM_ram_rw,
-        [P2M_NONE] = HVMMEM_mmio_dm, [P2M_MMIO] = HVMMEM_mmio_dm, [P2M_IOREQ] = HVMMEM_mmio_dm};
+        [P2M_RAM] = HVMMEM_ram_rw,   [P2M_RAM_RO] = HVMMEM_ram_ro,  [P2M_SHARED] = HVMMEM_ram_rw,
+        [P2M_GRANT] = HVMMEM_ram_rw, [P2M_FOREIGN] = HVMMEM_ram_rw, [P2M_NONE] = HVMMEM_mmio_dm,
+        [P2M_MMIO] = HVMMEM_mmio_dm, [P2M_IOREQ] = HVMMEM_mmio_dm};
     struct xen_hvm_get_mem_type m;
     enum p2m_type type = P2M_NONE;
     struct domain *d;

@@ -14,14 +14,14 @@
 #include <xen/memory.h>
 #include <xen/arch-x86/hvm/start_info.h>
 
-#define EXTENTS_MAX (1ull << 16)
-#define SLICE       16u /* extents moved before interrupts are looked at */
-#define OP_BITS     6 /* of arg[0]; above them: elements done */
-#define OP_MASK     ((1u << OP_BITS) - 1)
-#define LAYOUT_MAP    "4L"    /* struct xen_memory_map and so on, hv/guest_args.h */
+#define EXTENTS_MAX   (1ull << 16)
+#define SLICE         16u /* extents moved before interrupts are looked at */
+#define OP_BITS       6   /* of arg[0]; above them: elements done */
+#define OP_MASK       ((1u << OP_BITS) - 1)
+#define LAYOUT_MAP    "4L" /* struct xen_memory_map and so on, hv/guest_args.h */
 #define LAYOUT_ADD    "224LL"
 #define LAYOUT_REMOVE "2L"
-#define ATTR_RAM    (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB))
+#define ATTR_RAM      (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB))
 
 /* PVH's memory map in the shape of an E820 (xen/memory.h). */
 static s64 memory_map(struct vcpu *v, u64 at)
@@ -69,8 +69,8 @@ static s64 move_grant_frame(struct domain *d, u32 idx, mfn_t m, gfn_t to)
     return p2m_remove(d, was, 1);
 }
 
-/* What a guest has at gfn goes: RAM back to the pool. Its other vcpus may be at it too, so what is taken out is
- * what was seen, or nothing. */
+/* What a guest has at gfn goes: RAM back to the pool. Its other vcpus may be at it too, so what is
+ * taken out is what was seen, or nothing. */
 static int vacate(struct domain *d, gfn_t gfn)
 {
     enum p2m_type type;
@@ -140,8 +140,9 @@ static s64 remove_from_physmap(struct vcpu *v, u64 at)
     return d->guest ? vacate(d, GFN(r.gpfn)) : p2m_remove(d, GFN(r.gpfn), 1);
 }
 
-/* One extent of the domain's own RAM out of, or back into, its address space. The privileged domain's RAM
- * is identity-mapped and stays its own: what it gives up is only absent until it asks for it again. */
+/* One extent of the domain's own RAM out of, or back into, its address space. The privileged
+ * domain's RAM is identity-mapped and stays its own: what it gives up is only absent until it asks
+ * for it again. */
 static s64 move_extent(struct domain *d, u64 gfn, unsigned order, bool out)
 {
     enum p2m_type type;
@@ -152,7 +153,8 @@ static s64 move_extent(struct domain *d, u64 gfn, unsigned order, bool out)
     for (u64 i = 0; i < 1ull << order; i++) {
         mfn_t m = p2m_lookup(&d->p2m, GFN(gfn + i), &type, &attr);
 
-        if (out ? mfn_is_none(m) || type != P2M_RAM : !mfn_is_none(m) || !domain_owns_ram(d, gfn + i))
+        if (out ? mfn_is_none(m) || type != P2M_RAM
+                : !mfn_is_none(m) || !domain_owns_ram(d, gfn + i))
             return -EINVAL;
     }
     return out ? p2m_remove(d, GFN(gfn), 1ull << order)
@@ -199,8 +201,10 @@ static s64 take_back(struct vcpu *v, u64 at, u64 *start)
     return reservation(v, at, start, false);
 }
 
-/* An operation on many elements that takes long is issued again with how many are done above its number. */
-static s64 by_elements(struct vcpu *v, s64 (*fn)(struct vcpu *v, u64 arg, u64 *start), const u64 *arg)
+/* An operation on many elements that takes long is issued again with how many are done above its
+ * number. */
+static s64 by_elements(struct vcpu *v, s64 (*fn)(struct vcpu *v, u64 arg, u64 *start),
+                       const u64 *arg)
 {
     u64 start = (u32)arg[0] >> OP_BITS;
     s64 rc = fn(v, arg[1], &start);

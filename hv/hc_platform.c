@@ -60,8 +60,8 @@ s64 hc_platform_op(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
     return rc;
 }
 
-/* Devices and their interrupts are the privileged domain's own: being told of them is all there is. What it
- * says must be there to be read, all the same. */
+/* Devices and their interrupts are the privileged domain's own: being told of them is all there is.
+ * What it says must be there to be read, all the same. */
 static s64 take_note(struct vcpu *v, u64 at, size_t size)
 {
     u8 told[sizeof(struct physdev_pci_mmcfg_reserved)]; /* the largest */

@@ -13,7 +13,7 @@
 #include <xen/xen.h>
 #include <xen/sched.h>
 
-#define POLL_MAX 128
+#define POLL_MAX    128
 #define LAYOUT_POLL "L48" /* struct sched_poll, hv/guest_args.h */
 
 static s64 yield(void)
@@ -61,8 +61,8 @@ static s64 any_pending(struct vcpu *v, const struct sched_poll *p)
     return 0;
 }
 
-/* Until one of the ports is pending, or the time has come; an interrupt wakes it too. An event that comes
- * after the look finds `polling` set. */
+/* Until one of the ports is pending, or the time has come; an interrupt wakes it too. An event that
+ * comes after the look finds `polling` set. */
 static s64 poll(struct vcpu *v, u64 at)
 {
     struct sched_poll p;

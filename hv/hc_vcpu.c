@@ -34,15 +34,17 @@ static void runstate(struct vcpu *v, struct vcpu_runstate_info *info)
     u64 now = time_ns();
 
     memset(info, 0, sizeof(*info));
-    info->state = v->sched.running ? RUNSTATE_running
+    info->state = v->sched.running   ? RUNSTATE_running
                   : v->sched.blocked ? RUNSTATE_blocked
                                      : RUNSTATE_runnable;
     info->state_entry_time = v->sched.started;
-    info->time[RUNSTATE_running] = v->sched.runtime + (v->sched.running ? now - v->sched.started : 0);
+    info->time[RUNSTATE_running] =
+        v->sched.runtime + (v->sched.running ? now - v->sched.started : 0);
     info->time[RUNSTATE_blocked] = now - info->time[RUNSTATE_running];
 }
 
-/* Written once, now: what Linux reads of it is whether it runs, and no time is stolen from what is pinned. */
+/* Written once, now: what Linux reads of it is whether it runs, and no time is stolen from what is
+ * pinned. */
 static s64 register_runstate(struct vcpu *caller, struct vcpu *v, u64 at)
 {
     struct vcpu_register_runstate_memory_area area;

@@ -9,7 +9,7 @@
 #include <xen/features.h>
 
 /* The ABI Helium speaks is Xen's of this version; what it is itself is in extraversion. */
-#define VERSION 4
+#define VERSION    4
 #define SUBVERSION 17
 
 static const xen_extraversion_t extraversion = ".0-helium";
@@ -46,8 +46,10 @@ static s64 get_features(struct vcpu *v, u64 at)
 
 static s64 compile_info(struct vcpu *v, u64 at)
 {
-    static const struct xen_compile_info info = {
-        .compiler = "gcc " __VERSION__, .compile_by = "helium", .compile_domain = "", .compile_date = ""};
+    static const struct xen_compile_info info = {.compiler = "gcc " __VERSION__,
+                                                 .compile_by = "helium",
+                                                 .compile_domain = "",
+                                                 .compile_date = ""};
 
     return put(v, at, &info, sizeof(info));
 }

@@ -48,7 +48,8 @@ static void log_unknown(struct vcpu *v, u64 op)
 
     if (__atomic_fetch_or(&said, bit, __ATOMIC_RELAXED) & bit)
         return;
-    log_info("d%uv%u: hypercall %llu is not implemented", v->domain->id, v->id, (unsigned long long)op);
+    log_info("d%uv%u: hypercall %llu is not implemented", v->domain->id, v->id,
+             (unsigned long long)op);
 }
 
 static s64 call(struct vcpu *v, u64 op, const u64 arg[HYPERCALL_ARGS])
@@ -73,7 +74,8 @@ static s64 hc_multicall(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
     if (count > MULTICALL_MAX)
         return -E2BIG;
     if (!guest_is_wide(v))
-        return -ENOSYS; /* entries of 32-bit code are laid out differently; nobody in HVM sends any */
+        return -ENOSYS; /* entries of 32-bit code are laid out differently; nobody in HVM sends any
+                         */
     for (u32 i = 0; i < count; i++, at += sizeof(struct multicall_entry)) {
         struct multicall_entry e;
 
@@ -82,7 +84,8 @@ static s64 hc_multicall(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
         e.result = (xen_ulong_t)(e.op == __HYPERVISOR_multicall ? -EINVAL : call(v, e.op, e.args));
         if ((s64)e.result == HYPERCALL_AGAIN)
             e.result = (xen_ulong_t)-EINVAL;
-        if (guest_write(v, at + offsetof(struct multicall_entry, result), &e.result, sizeof(e.result)))
+        if (guest_write(v, at + offsetof(struct multicall_entry, result), &e.result,
+                        sizeof(e.result)))
             return -EFAULT;
     }
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercalls: from number to handler by one table, privilege checked in one place, arguments copied in
- * once. The numbers, structures and errnos are those of Xen's public headers.
+ * Hypercalls: from number to handler by one table, privilege checked in one place, arguments copied
+ * in once. The numbers, structures and errnos are those of Xen's public headers.
  */
 #ifndef HV_HYPERCALL_H
 #define HV_HYPERCALL_H
@@ -20,20 +20,22 @@ typedef s64 hypercall_fn(struct vcpu *v, const u64 arg[HYPERCALL_ARGS]);
 /* Gives d hypercalls: instruction and page. */
 void hypercall_init(struct domain *d);
 
-/* The handler asks for the whole hypercall to be issued again later: RIP stays at the instruction. */
+/* The handler asks for the whole hypercall to be issued again later: RIP stays at the instruction.
+ */
 #define HYPERCALL_AGAIN ((s64)-0x7fffffff)
 
-/* Is the instruction at RIP, issued again, hypercall op? Not in a multicall: what has begun there ends there. */
+/* Is the instruction at RIP, issued again, hypercall op? Not in a multicall: what has begun there
+ * ends there. */
 bool hypercall_resumable(const struct vcpu *v, u32 op);
 /* Argument i of a hypercall that is to be issued again tells how far it has come. */
 void hypercall_set_arg(struct vcpu *v, unsigned i, u64 value);
 
-hypercall_fn hc_memory_op, hc_xen_version, hc_console_io, hc_vcpu_op, hc_sched_op, hc_event_channel_op,
-    hc_hvm_op, hc_physdev_op, hc_platform_op, hc_vm_assist, hc_grant_table_op,
+hypercall_fn hc_memory_op, hc_xen_version, hc_console_io, hc_vcpu_op, hc_sched_op,
+    hc_event_channel_op, hc_hvm_op, hc_physdev_op, hc_platform_op, hc_vm_assist, hc_grant_table_op,
     hc_domctl, hc_sysctl, hc_dm_op;
 
-/* d by the number in a hypercall, DOMID_SELF included; a domain other than the caller's only for the
- * privileged one. NULL and *rc: -ESRCH, -EPERM. */
+/* d by the number in a hypercall, DOMID_SELF included; a domain other than the caller's only for
+ * the privileged one. NULL and *rc: -ESRCH, -EPERM. */
 struct domain *hypercall_domain(struct vcpu *v, u16 domid, s64 *rc);
 
 #endif

@@ -66,11 +66,10 @@ void inject_exception(struct vcpu *v, u8 vector)
 
 void inject_exception_error(struct vcpu *v, u8 vector, u32 error)
 {
-    inject_event(v, &(struct event){.valid = true,
-                                    .type = EVENT_EXC,
-                                    .vector = vector,
-                                    .has_error = true,
-                                    .error = error});
+    inject_event(
+        v,
+        &(struct event){
+            .valid = true, .type = EVENT_EXC, .vector = vector, .has_error = true, .error = error});
 }
 
 void inject_page_fault(struct vcpu *v, u64 address, u32 error)
@@ -140,8 +139,8 @@ static void deliver_interrupt(struct vcpu *v)
         vendor->want_window(v, WINDOW_INTR);
 }
 
-/* An interrupt that was taken off the vLAPIC already, but had to let an exception go first. An NMI does not
- * wait for one that must wait. Returns true if something was handed to the next entry. */
+/* An interrupt that was taken off the vLAPIC already, but had to let an exception go first. An NMI
+ * does not wait for one that must wait. Returns true if something was handed to the next entry. */
 static bool deliver_deferred(struct vcpu *v)
 {
     if (can_take_interrupt(v)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Getting events into a guest: exceptions that handlers raise, events that an exit interrupted, NMIs and
- * interrupts, one per entry and in the architecture's order. */
+/* Getting events into a guest: exceptions that handlers raise, events that an exit interrupted,
+ * NMIs and interrupts, one per entry and in the architecture's order. */
 #ifndef HV_INJECT_H
 #define HV_INJECT_H
 

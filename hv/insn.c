@@ -37,7 +37,8 @@ static size_t in_page(u64 address, size_t len)
     return MIN(len, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
 }
 
-/* The CPU translated the operand before the exit; which operand it was is certain only when there is one. */
+/* The CPU translated the operand before the exit; which operand it was is certain only when there
+ * is one. */
 static bool told_by_exit(struct work *w, u64 gva, u32 access, gpa_t *gpa)
 {
     const struct exit_npf *npf = &w->v->exit.npf;
@@ -117,7 +118,8 @@ static int page_access(struct work *w, gpa_t gpa, u8 *buf, unsigned len, bool wr
     return 0;
 }
 
-/* All pages are translated before the first byte moves: a fault in the second leaves the first alone. */
+/* All pages are translated before the first byte moves: a fault in the second leaves the first
+ * alone. */
 static int access(struct emu *e, u64 gva, u8 *buf, unsigned len, u32 how, bool write)
 {
     struct work *w = work_of(e);
@@ -254,7 +256,8 @@ static bool ram_end(struct work *w, u64 gva, bool write, u64 *gpa)
 {
     gpa_t at;
 
-    if (translate(w, gva, write ? ACCESS_WRITE : ACCESS_READ, &at) || !p2m_ram(&w->v->domain->p2m, at, write))
+    if (translate(w, gva, write ? ACCESS_WRITE : ACCESS_READ, &at) ||
+        !p2m_ram(&w->v->domain->p2m, at, write))
         return false;
     *gpa = at.v;
     return true;
@@ -275,7 +278,8 @@ static bool device_end(struct work *w, u64 gva, bool write, u64 *gpa)
 /* Can a device model do it as a whole? */
 static bool describe_rep(struct work *w, const struct emu_rep *rep, struct ioreq_rep *r)
 {
-    *r = (struct ioreq_rep){.size = rep->size, .down = rep->down, .count = (u32)rep->count, .data_is_ptr = true};
+    *r = (struct ioreq_rep){
+        .size = rep->size, .down = rep->down, .count = (u32)rep->count, .data_is_ptr = true};
     switch (rep->op) {
     case OP_INS:
         r->port = true;
@@ -383,8 +387,8 @@ static void not_emulated(struct vcpu *v, const struct insn *insn)
     static u32 told;
 
     if (__atomic_fetch_add(&told, 1, __ATOMIC_RELAXED) < TOLD_MAX)
-        log_warn("d%uv%u: instruction at %llx not emulated (map %u opcode %02x)", v->domain->id, v->id,
-                 (unsigned long long)v->rip, insn->map, insn->opcode);
+        log_warn("d%uv%u: instruction at %llx not emulated (map %u opcode %02x)", v->domain->id,
+                 v->id, (unsigned long long)v->rip, insn->map, insn->opcode);
     else
         __atomic_store_n(&told, TOLD_MAX, __ATOMIC_RELAXED);
     inject_exception(v, TRAP_UD);
@@ -411,9 +415,9 @@ static bool one_memory_operand(const struct insn *insn)
 }
 
 /*
- * Another vcpu may have changed the instruction since the CPU looked at it. The emulator checks what
- * privilege its instructions ask for, but for ports: there the CPU has checked for string I/O that exits as
- * such; anything else must have the privilege that no permission map is asked for.
+ * Another vcpu may have changed the instruction since the CPU looked at it. The emulator checks
+ * what privilege its instructions ask for, but for ports: there the CPU has checked for string I/O
+ * that exits as such; anything else must have the privilege that no permission map is asked for.
  */
 static bool port_allowed(const struct work *w, const struct insn *insn)
 {
@@ -424,7 +428,8 @@ static bool port_allowed(const struct work *w, const struct insn *insn)
         return true;
     if (x->reason == EXIT_IO)
         return string && x->io.in == (insn->op == OP_INS);
-    return !(w->e.cr0 & CR0_PE) || (w->e.cpl <= (w->e.rflags >> 12 & 3) && !(w->e.rflags & RFLAGS_VM));
+    return !(w->e.cr0 & CR0_PE) ||
+           (w->e.cpl <= (w->e.rflags >> 12 & 3) && !(w->e.rflags & RFLAGS_VM));
 }
 
 static int run(struct work *w, struct insn *insn)

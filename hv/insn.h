@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The instruction a vcpu stopped at: its length, its operands, or all of it carried out in software. */
+/* The instruction a vcpu stopped at: its length, its operands, or all of it carried out in
+ * software. */
 #ifndef HV_INSN_H
 #define HV_INSN_H
 
@@ -9,8 +10,8 @@
 
 struct vcpu;
 
-/* Answers of a device model, so that an instruction that waited for one can be run again (hv/emulate.h):
- * each access of up to 8 bytes to what is not RAM is one piece. */
+/* Answers of a device model, so that an instruction that waited for one can be run again
+ * (hv/emulate.h): each access of up to 8 bytes to what is not RAM is one piece. */
 #define REPLAY_PIECES 16
 
 struct replay {
@@ -18,8 +19,9 @@ struct replay {
     u64 value[REPLAY_PIECES];
 };
 
-/* Carries out the instruction at RIP, whatever it takes: faults are injected, a wait for a device model
- * leaves the vcpu blocked at the instruction, what cannot be emulated is logged and raises #UD. */
+/* Carries out the instruction at RIP, whatever it takes: faults are injected, a wait for a device
+ * model leaves the vcpu blocked at the instruction, what cannot be emulated is logged and raises
+ * #UD. */
 void insn_emulate(struct vcpu *v);
 
 /* Fetches and decodes it. -EFAULT: an exception has been injected instead. */

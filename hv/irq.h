@@ -12,14 +12,16 @@
 #define VECTOR_SPURIOUS 0xff
 #define VECTOR_OWN_MIN  VECTOR_TIMER
 
-/* One interrupt was taken off this CPU's LAPIC: by the gate, or by a VM exit that acknowledged it. */
+/* One interrupt was taken off this CPU's LAPIC: by the gate, or by a VM exit that acknowledged it.
+ */
 void irq_dispatch(u8 vector);
 
-/* Opens the interrupt window for a moment, so that pending interrupts come in through their gates. */
+/* Opens the interrupt window for a moment, so that pending interrupts come in through their gates.
+ */
 void irq_window(void);
 
-/* Who gets a device's vector; called on the CPU it arrived at, interrupts off. level: the LAPIC's TMR bit
- * is set. The handler is responsible for the EOI. */
+/* Who gets a device's vector; called on the CPU it arrived at, interrupts off. level: the LAPIC's
+ * TMR bit is set. The handler is responsible for the EOI. */
 typedef void (*irq_forward_fn)(u8 vector, bool level);
 void irq_set_forward(irq_forward_fn fn);
 

@@ -8,29 +8,29 @@
 #include "hv/x86.h"
 
 /* Register offsets, SDM 3A table 10-1; an x2APIC MSR is 0x800 + offset / 16. */
-#define REG_ID        0x020
-#define REG_TPR       0x080
-#define REG_EOI       0x0b0
-#define REG_LDR       0x0d0
-#define REG_SVR       0x0f0
-#define REG_TMR       0x180
-#define REG_ESR       0x280
-#define REG_ICR       0x300
-#define REG_ICR_HIGH  0x310
-#define REG_LVT_TIMER 0x320
-#define REG_LVT_LINT0 0x350
-#define REG_LVT_LINT1 0x360
-#define REG_LVT_ERROR 0x370
-#define REG_TIMER_INIT  0x380
-#define REG_TIMER_COUNT 0x390
+#define REG_ID           0x020
+#define REG_TPR          0x080
+#define REG_EOI          0x0b0
+#define REG_LDR          0x0d0
+#define REG_SVR          0x0f0
+#define REG_TMR          0x180
+#define REG_ESR          0x280
+#define REG_ICR          0x300
+#define REG_ICR_HIGH     0x310
+#define REG_LVT_TIMER    0x320
+#define REG_LVT_LINT0    0x350
+#define REG_LVT_LINT1    0x360
+#define REG_LVT_ERROR    0x370
+#define REG_TIMER_INIT   0x380
+#define REG_TIMER_COUNT  0x390
 #define REG_TIMER_DIVIDE 0x3e0
 
-#define SVR_ENABLE     (1u << 8)
-#define LVT_MASKED     (1u << 16)
-#define LVT_NMI        (4u << 8)
-#define LVT_DEADLINE   (2u << 17)
-#define ICR_PENDING    (1u << 12)
-#define DIVIDE_BY_1    0xb
+#define SVR_ENABLE       (1u << 8)
+#define LVT_MASKED       (1u << 16)
+#define LVT_NMI          (4u << 8)
+#define LVT_DEADLINE     (2u << 17)
+#define ICR_PENDING      (1u << 12)
+#define DIVIDE_BY_1      0xb
 
 static volatile u32 *registers; /* xAPIC: the mapped page; NULL in x2APIC mode */
 static bool ready, deadline;
@@ -77,7 +77,8 @@ static void enable(void)
 
     wrmsr(MSR_IA32_APIC_BASE, base);
     if (!registers)
-        wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EXTD); /* SDM 3A 10.12.5: xAPIC mode comes first */
+        wrmsr(MSR_IA32_APIC_BASE,
+              base | APIC_BASE_EXTD); /* SDM 3A 10.12.5: xAPIC mode comes first */
 }
 
 /* LINT0 stays masked: the 8259s' interrupts reach nobody. LINT1 is the machine's NMI. */

@@ -32,7 +32,8 @@ void lapic_nmi_others(void);
 /* Timer: one interrupt of VECTOR_TIMER after ticks of the APIC timer (divided by 1), 0: off. */
 void lapic_timer_set(u32 ticks);
 u32 lapic_timer_read(void);
-/* true: the timer counts down from its maximum with no interrupt, to be measured by; false: as before. */
+/* true: the timer counts down from its maximum with no interrupt, to be measured by; false: as
+ * before. */
 void lapic_timer_calibrate(bool on);
 /* The same at a TSC value, where the CPU has TSC-deadline mode; 0: off. */
 bool lapic_has_deadline(void);

@@ -24,7 +24,7 @@
 #define REAL_MODE_END   0x100000ull
 #define ADDRESS_MAX     (1ull << 36) /* what every 64-bit CPU has: firmware's tables lie low */
 #define ACPI_TABLE_MAX  0x1000000ul
-#define MAPPED_AT_BOOT 0x100000000ull /* boot/entry.asm maps the first 4 GiB */
+#define MAPPED_AT_BOOT  0x100000000ull /* boot/entry.asm maps the first 4 GiB */
 
 static struct acpi_info acpi;
 
@@ -50,9 +50,10 @@ static u64 ram_end(const struct boot_info *bi)
     return end;
 }
 
-/* The parts of usable RAM in [from, to), above real mode's: what is below 1 MiB starts the other CPUs and
- * is then the privileged domain's. */
-static unsigned usable_ranges(const struct boot_info *bi, u64 from, u64 to, struct frames_range *out)
+/* The parts of usable RAM in [from, to), above real mode's: what is below 1 MiB starts the other
+ * CPUs and is then the privileged domain's. */
+static unsigned usable_ranges(const struct boot_info *bi, u64 from, u64 to,
+                              struct frames_range *out)
 {
     unsigned n = 0;
 
@@ -135,8 +136,8 @@ static void __noreturn continue_on_own_stack(const struct boot_info *bi)
     c->stack = vmem_alloc_stack();
     if (!c->stack || desc_alloc_stacks(c))
         panic("no memory for the boot CPU's stacks");
-    __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; push %%rbp; jmp *%1" ::"r"(c->stack), "r"(start),
-                     "D"(bi)
+    __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; push %%rbp; jmp *%1" ::"r"(c->stack),
+                     "r"(start), "D"(bi)
                      : "memory");
     __builtin_unreachable();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Guest-physical ranges that root mode itself answers: the interrupt controllers, a test's device. */
+/* Guest-physical ranges that root mode itself answers: the interrupt controllers, a test's device.
+ */
 #ifndef HV_MMIO_H
 #define HV_MMIO_H
 
@@ -22,8 +23,8 @@ int __must_check mmio_register(struct domain *d, const struct mmio_range *r);
 /* Does root mode itself answer there? */
 bool mmio_is_ours(struct vcpu *v, gpa_t gpa);
 
-/* One access to what is not RAM, up to 8 bytes, inside one page. 0, or -EAGAIN: a device model was asked
- * and the vcpu is blocked until it answers. What nobody answers reads as ones. */
+/* One access to what is not RAM, up to 8 bytes, inside one page. 0, or -EAGAIN: a device model was
+ * asked and the vcpu is blocked until it answers. What nobody answers reads as ones. */
 int mmio_access(struct vcpu *v, gpa_t gpa, unsigned size, bool write, u64 *value);
 
 #endif

@@ -43,10 +43,10 @@ int p2m_init(struct domain *d)
 }
 
 /*
- * The end of a change; drops the lock. What was there before is forgotten when this returns: every vcpu
- * drops what its TLB knows before its next entry, and every CPU has been outside root mode, where a lookup
- * may have found it. Tables that were unlinked are freed unless another change came in between: then they
- * wait for that one's end.
+ * The end of a change; drops the lock. What was there before is forgotten when this returns: every
+ * vcpu drops what its TLB knows before its next entry, and every CPU has been outside root mode,
+ * where a lookup may have found it. Tables that were unlinked are freed unless another change came
+ * in between: then they wait for that one's end.
  */
 static void finish(struct domain *d)
 {
@@ -70,8 +70,8 @@ static void finish(struct domain *d)
     spin_unlock(&p->lock);
 }
 
-/* Up to FOREIGN_BATCH foreign frames that stand in a row, the first ones in the range: how many, from *at on,
- * and which. Lock held. */
+/* Up to FOREIGN_BATCH foreign frames that stand in a row, the first ones in the range: how many,
+ * from *at on, and which. Lock held. */
 static unsigned find_foreign(const struct p2m *p, u64 *at, u64 end, mfn_t run[FOREIGN_BATCH])
 {
     unsigned n = 0;
@@ -80,7 +80,8 @@ static unsigned find_foreign(const struct p2m *p, u64 *at, u64 end, mfn_t run[FO
         struct ptab_leaf leaf;
         u64 span;
 
-        if (ptab_lookup(&p->pt, (*at + n) << PAGE_SHIFT, &leaf) == 0 && ptab_type(leaf.attr) == P2M_FOREIGN) {
+        if (ptab_lookup(&p->pt, (*at + n) << PAGE_SHIFT, &leaf) == 0 &&
+            ptab_type(leaf.attr) == P2M_FOREIGN) {
             run[n++] = hpa_mfn(leaf.pa);
             continue;
         }
@@ -92,8 +93,8 @@ static unsigned find_foreign(const struct p2m *p, u64 *at, u64 end, mfn_t run[FO
     return n;
 }
 
-/* Takes the lock with no foreign frame left in the range. The references are dropped once nobody can know
- * the frames any more, which takes letting go of the lock: then all is looked at again. */
+/* Takes the lock with no foreign frame left in the range. The references are dropped once nobody
+ * can know the frames any more, which takes letting go of the lock: then all is looked at again. */
 static void lock_and_evict(struct domain *d, gfn_t gfn, u64 count)
 {
     struct p2m *p = &d->p2m;
@@ -130,7 +131,8 @@ int p2m_add(struct domain *d, gfn_t gfn, mfn_t mfn, u64 count, enum p2m_type typ
     int rc;
 
     lock_and_evict(d, gfn, count);
-    rc = ptab_map(&d->p2m.pt, gfn_gpa(gfn).v, mfn_hpa(mfn), count << PAGE_SHIFT, attr | PTAB_TYPE(type));
+    rc = ptab_map(&d->p2m.pt, gfn_gpa(gfn).v, mfn_hpa(mfn), count << PAGE_SHIFT,
+                  attr | PTAB_TYPE(type));
     finish(d);
     return rc;
 }

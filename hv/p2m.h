@@ -41,26 +41,27 @@ static inline hpa_t p2m_root(const struct p2m *p)
     return mfn_hpa(p->pt.root);
 }
 
-/* Enters count frames from mfn on at gfn, in the place of what is there. Large pages where alignment allows.
- * -ENOMEM leaves a prefix entered, which p2m_remove() takes out. Not for P2M_FOREIGN and P2M_GRANT. Takes
- * the lock, flushes. */
+/* Enters count frames from mfn on at gfn, in the place of what is there. Large pages where
+ * alignment allows. -ENOMEM leaves a prefix entered, which p2m_remove() takes out. Not for
+ * P2M_FOREIGN and P2M_GRANT. Takes the lock, flushes. */
 int __must_check p2m_add(struct domain *d, gfn_t gfn, mfn_t mfn, u64 count, enum p2m_type type,
                          u32 attr);
 int __must_check p2m_remove(struct domain *d, gfn_t gfn, u64 count);
 
-/* One frame, at a gfn where there is nothing or a device: -EBUSY elsewhere, -ENOMEM, -EINVAL beyond the
- * format's reach. P2M_FOREIGN: the caller's reference is the entry's from then on. Takes the lock. */
+/* One frame, at a gfn where there is nothing or a device: -EBUSY elsewhere, -ENOMEM, -EINVAL beyond
+ * the format's reach. P2M_FOREIGN: the caller's reference is the entry's from then on. Takes the
+ * lock. */
 int __must_check p2m_enter(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type, u32 attr);
-/* Takes out what is at gfn if it is this frame, entered by p2m_enter() with this type (not P2M_FOREIGN).
- * TLBs may remember it until p2m_flush(). Takes the lock. */
+/* Takes out what is at gfn if it is this frame, entered by p2m_enter() with this type (not
+ * P2M_FOREIGN). TLBs may remember it until p2m_flush(). Takes the lock. */
 void p2m_withdraw(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type);
 void p2m_flush(struct domain *d);
 
 /*
- * Holding on to a domain's RAM, for as long as another one has it mapped: the frame at gfn (for a write: if
- * d itself may write to it), or one that was found there before. -EINVAL if it is not d's RAM (any more),
- * -ENOMEM. The privileged domain's RAM stays its own for good and is not counted, which saves a page of
- * references for every 2 MiB. Any CPU.
+ * Holding on to a domain's RAM, for as long as another one has it mapped: the frame at gfn (for a
+ * write: if d itself may write to it), or one that was found there before. -EINVAL if it is not d's
+ * RAM (any more), -ENOMEM. The privileged domain's RAM stays its own for good and is not counted,
+ * which saves a page of references for every 2 MiB. Any CPU.
  */
 int __must_check p2m_hold(struct domain *d, gfn_t gfn, bool write, mfn_t *mfn);
 int __must_check p2m_hold_frame(const struct domain *d, mfn_t mfn);
@@ -69,8 +70,8 @@ void p2m_let_go(mfn_t mfn);
 /* What is at gfn; MFN_NONE when nothing is. Any CPU, no lock. */
 mfn_t p2m_lookup(const struct p2m *p, gfn_t gfn, enum p2m_type *type, u32 *attr);
 
-/* A piece of RAM that was looked up once: pages of one leaf need no second walk of the nested tables. Good
- * for as long as root mode is not left (hv/quiesce.h). Starts out zeroed. */
+/* A piece of RAM that was looked up once: pages of one leaf need no second walk of the nested
+ * tables. Good for as long as root mode is not left (hv/quiesce.h). Starts out zeroed. */
 struct p2m_window {
     u64 base, size; /* guest-physical */
     u8 *at;
@@ -86,8 +87,8 @@ static inline void *p2m_window_ram(const struct p2m *p, struct p2m_window *w, gp
     return p2m_window_fill(p, w, gpa, write);
 }
 
-/* The address in the direct map of RAM at gpa, for a read or a write of up to the end of its page; NULL
- * if the page is not RAM (or, for a write, not writable RAM). */
+/* The address in the direct map of RAM at gpa, for a read or a write of up to the end of its page;
+ * NULL if the page is not RAM (or, for a write, not writable RAM). */
 void *p2m_ram(const struct p2m *p, gpa_t gpa, bool write);
 
 #endif

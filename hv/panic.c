@@ -47,9 +47,10 @@ static void backtrace(u64 frame)
 
 static void print_frame(const struct trap_frame *f)
 {
-    log_err("vector %llu error %llx cr2 %016llx cr3 %016llx cr4 %llx", (unsigned long long)f->vector,
-            (unsigned long long)f->error, (unsigned long long)read_cr2(),
-            (unsigned long long)read_cr3(), (unsigned long long)read_cr4());
+    log_err("vector %llu error %llx cr2 %016llx cr3 %016llx cr4 %llx",
+            (unsigned long long)f->vector, (unsigned long long)f->error,
+            (unsigned long long)read_cr2(), (unsigned long long)read_cr3(),
+            (unsigned long long)read_cr4());
     log_err("rip %016llx rsp %016llx rflags %08llx cs %llx ss %llx", (unsigned long long)f->rip,
             (unsigned long long)f->rsp, (unsigned long long)f->rflags, (unsigned long long)f->cs,
             (unsigned long long)f->ss);
@@ -79,8 +80,8 @@ static void enter_panic(void)
 {
     unsigned expect = 0;
 
-    if (!__atomic_compare_exchange_n(&panicking, &expect, this_cpu()->id + 1, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE))
+    if (!__atomic_compare_exchange_n(&panicking, &expect, this_cpu()->id + 1, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         hlt_forever();
     smp_stop_others();
     log_unlock_forever();

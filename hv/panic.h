@@ -13,10 +13,10 @@ void panic(const char *fmt, ...) __printf(1, 2) __noreturn;
 void panic_trap(const struct trap_frame *f) __noreturn;
 
 /* What can only be false if the hypervisor itself is wrong; never for a value from outside. */
-#define ASSERT(x)                                                                                  \
-    do {                                                                                           \
-        if (unlikely(!(x)))                                                                        \
-            panic("%s:%d: %s", __FILE__, __LINE__, #x);                                            \
+#define ASSERT(x)                                       \
+    do {                                                \
+        if (unlikely(!(x)))                             \
+            panic("%s:%d: %s", __FILE__, __LINE__, #x); \
     } while (0)
 
 #endif

@@ -21,8 +21,8 @@ struct percpu {
     void *stack;          /* top */
     struct vcpu *current; /* loaded here, or NULL */
     struct percpu_vendor *vendor;
-    u64 outside; /* hv/quiesce.c */
-    u32 work; /* WORK_*, atomic: looked at before each entry */
+    u64 outside;              /* hv/quiesce.c */
+    u32 work;                 /* WORK_*, atomic: looked at before each entry */
     struct cpu_tables tables; /* GDT, TSS and IST stacks */
     struct run_queue rq;
     struct timer_queue timers;

@@ -109,7 +109,8 @@ static void pic_write(struct vcpu *v, u16 port, unsigned size, u32 value)
     vpic_write(&v->domain->vpic, port, (u8)value);
 }
 
-static const struct mmio_range ioapic_page = {VIOAPIC_DEFAULT_BASE, PAGE_SIZE, ioapic_read, ioapic_write};
+static const struct mmio_range ioapic_page = {VIOAPIC_DEFAULT_BASE, PAGE_SIZE, ioapic_read,
+                                              ioapic_write};
 static const struct pio_range pic_ports[] = {
     {0x20, 0x21, pic_read, pic_write},
     {0xa0, 0xa1, pic_read, pic_write},

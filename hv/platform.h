@@ -11,7 +11,8 @@
 struct domain;
 
 /* Domain under construction, before its vcpus: buses, vIOAPIC, vPIC, and
- * where they answer. The privileged domain has no vIOAPIC and no vPIC: the machine's are its own. -ENOSPC. */
+ * where they answer. The privileged domain has no vIOAPIC and no vPIC: the machine's are its own.
+ * -ENOSPC. */
 int __must_check platform_init(struct domain *d);
 /* v's vLAPIC on the domain's bus; page is its register page, zeroed. */
 void platform_init_vlapic(struct vcpu *v, void *page);
@@ -21,7 +22,8 @@ void platform_set_isa_irq(struct domain *d, unsigned irq, bool level);
 void platform_set_gsi(struct domain *d, unsigned gsi, bool level);
 
 /* The same lines as device models raise them (hv/intx.h). -EINVAL. Any CPU. */
-int __must_check platform_set_pci_intx(struct domain *d, unsigned device, unsigned line, bool level);
+int __must_check platform_set_pci_intx(struct domain *d, unsigned device, unsigned line,
+                                       bool level);
 int __must_check platform_set_dm_isa(struct domain *d, unsigned irq, bool level);
 int __must_check platform_set_pci_link(struct domain *d, unsigned link, unsigned irq);
 

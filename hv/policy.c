@@ -18,8 +18,8 @@
 
 enum reg { EAX, EBX, ECX, EDX };
 
-/* Features that pass through: those that need no help, or have it from root mode. What is not listed a
- * guest does not see. */
+/* Features that pass through: those that need no help, or have it from root mode. What is not
+ * listed a guest does not see. */
 struct mask {
     u32 leaf, subleaf;
     u8 reg; /* enum reg */
@@ -47,9 +47,9 @@ static const struct mask masks[] = {
          CPUID_7_EBX_AVX512BW | CPUID_7_EBX_AVX512VL},
     {0x7, 0, ECX,
      CPUID_7_ECX_PREFETCHWT1 | CPUID_7_ECX_AVX512_VBMI | CPUID_7_ECX_UMIP |
-         CPUID_7_ECX_AVX512_VBMI2 | CPUID_7_ECX_GFNI | CPUID_7_ECX_VAES |
-         CPUID_7_ECX_VPCLMULQDQ | CPUID_7_ECX_AVX512_VNNI | CPUID_7_ECX_AVX512_BITALG |
-         CPUID_7_ECX_VPOPCNTDQ | CPUID_7_ECX_MOVDIRI | CPUID_7_ECX_MOVDIR64B},
+         CPUID_7_ECX_AVX512_VBMI2 | CPUID_7_ECX_GFNI | CPUID_7_ECX_VAES | CPUID_7_ECX_VPCLMULQDQ |
+         CPUID_7_ECX_AVX512_VNNI | CPUID_7_ECX_AVX512_BITALG | CPUID_7_ECX_VPOPCNTDQ |
+         CPUID_7_ECX_MOVDIRI | CPUID_7_ECX_MOVDIR64B},
     {0x7, 0, EDX, CPUID_7_EDX_FSRM | CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_SERIALIZE},
     {0xd, 1, EAX, CPUID_D1_EAX_XSAVEOPT | CPUID_D1_EAX_XSAVEC | CPUID_D1_EAX_XGETBV1},
     {0x80000001, 0, ECX,
@@ -124,14 +124,16 @@ static void compute_extended(struct policy *p)
 
     p->extended[0] = cpuid(LEAF_EXTENDED);
     p->extended[0].eax = MIN(p->extended[0].eax, LEAF_EXTENDED + 8);
-    p->extended[1].eax = p->basic[0].ebx == 0x68747541 ? p->signature : 0; /* "Auth": AMD repeats it */
-    for (u32 i = 2; i <= 6; i++) /* brand string and caches: no promises */
+    p->extended[1].eax =
+        p->basic[0].ebx == 0x68747541 ? p->signature : 0; /* "Auth": AMD repeats it */
+    for (u32 i = 2; i <= 6; i++)                          /* brand string and caches: no promises */
         p->extended[i] = cpuid(LEAF_EXTENDED + i);
     p->phys_bits = host_has(LEAF_EXTENDED + 8) ? (u8)sizes.eax : MIN_PHYS_BITS;
     p->extended[8].eax = p->phys_bits | LINEAR_BITS << 8;
 }
 
-/* Leaf 4: sharing is by vcpu, there are no threads; leaf 0bh: one thread per core, all one package. */
+/* Leaf 4: sharing is by vcpu, there are no threads; leaf 0bh: one thread per core, all one package.
+ */
 static void compute_topology(struct policy *p, const struct policy_config *c)
 {
     unsigned shift = 1;

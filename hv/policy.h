@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What CPUID and MSRs show a domain, computed once when it is made: the host's features under a mask of
- * what root mode can keep its promise for. A guest never sees a leaf of the host's as it is.
+ * What CPUID and MSRs show a domain, computed once when it is made: the host's features under a
+ * mask of what root mode can keep its promise for. A guest never sees a leaf of the host's as it
+ * is.
  */
 #ifndef HV_POLICY_H
 #define HV_POLICY_H
@@ -25,8 +26,8 @@ struct policy {
     struct cpuid_regs cache[4];            /* leaf 4 */
     struct cpuid_regs topology[2];         /* leaf 0bh; EDX is the vcpu's */
     u32 signature;                         /* leaf 1 EAX: also DX at reset */
-    u64 cr4_mask;  /* bits a guest may set */
-    u64 efer_mask; /* the same */
+    u64 cr4_mask;                          /* bits a guest may set */
+    u64 efer_mask;                         /* the same */
     u64 xcr0_mask;
     u8 phys_bits;
     const u32 *apic_ids; /* one per vcpu, or NULL: 2 * vcpu */

@@ -119,8 +119,8 @@ static u32 decode(const struct ptab_format *f, u64 e, unsigned level)
 
 /*
  * Unlinked tables form a list. A CPU that remembers one may walk it until the flush, so it must go
- * on translating: the link lies in the p2m type bits of its first entries, which no CPU looks at. The
- * highest of them says so to software (PTAB_RETIRED), which looks again from the root.
+ * on translating: the link lies in the p2m type bits of its first entries, which no CPU looks at.
+ * The highest of them says so to software (PTAB_RETIRED), which looks again from the root.
  */
 #define LINK_PIECES 14 /* three bits each: 42 bits of frame number */
 #define LINK_BITS   3

@@ -45,10 +45,11 @@
 #define PTAB_RWX        (PTAB_R | PTAB_W | PTAB_X)
 #define PTAB_MEMTYPE(t) ((u32)(t) << 8)  /* enum x86_memtype */
 #define PTAB_TYPE(t)    ((u32)(t) << 12) /* p2m type, 0 to 7, for software only */
-/* The bit above it in an entry: the table has just been unlinked. ptab_lookup() and ptab_entry() look again. */
-#define PTAB_RETIRED    8ull
-#define PTAB_MEMTYPES   PTAB_MEMTYPE(7)
-#define PTAB_TYPES      PTAB_TYPE(7)
+/* The bit above it in an entry: the table has just been unlinked. ptab_lookup() and ptab_entry()
+ * look again. */
+#define PTAB_RETIRED  8ull
+#define PTAB_MEMTYPES PTAB_MEMTYPE(7)
+#define PTAB_TYPES    PTAB_TYPE(7)
 
 static inline enum x86_memtype ptab_memtype(u32 attr)
 {

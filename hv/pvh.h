@@ -18,7 +18,8 @@ struct pvh_boot {
     u64 ramdisk, ramdisk_size; /* guest-physical, already in place; size 0: none */
     u32 flags;                 /* SIF_* of xen/xen.h */
     u64 rsdp;                  /* guest-physical, or 0 */
-    gpa_t info; /* where the start info, command line and maps go: PVH_INFO_SIZE bytes of free RAM */
+    gpa_t
+        info; /* where the start info, command line and maps go: PVH_INFO_SIZE bytes of free RAM */
     const struct hvm_memmap_table_entry *map;
     unsigned map_entries; /* up to PVH_MAX_MAP */
 };
@@ -26,8 +27,9 @@ struct pvh_boot {
 #define PVH_INFO_SIZE 0x4000
 #define PVH_MAX_MAP   256
 
-/* Copies the kernel's segments and the start info into d's memory and gives its first vcpu the state the
- * protocol asks for. -EFAULT: there is no RAM where something has to go; -E2BIG: the command line. */
+/* Copies the kernel's segments and the start info into d's memory and gives its first vcpu the
+ * state the protocol asks for. -EFAULT: there is no RAM where something has to go; -E2BIG: the
+ * command line. */
 int __must_check pvh_load(struct domain *d, const struct pvh_boot *b);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One stack per CPU and no thread behind a vcpu: a handler that must wait leaves the vcpu blocked and
- * returns, and what it waited for is looked at before the vcpu's next entry. So switching to another
- * vcpu, or straight to the one that serves this one, is no more than loading its registers.
+ * One stack per CPU and no thread behind a vcpu: a handler that must wait leaves the vcpu blocked
+ * and returns, and what it waited for is looked at before the vcpu's next entry. So switching to
+ * another vcpu, or straight to the one that serves this one, is no more than loading its registers.
  */
 #include "hv/cpu.h"
 #include "hv/exit.h"

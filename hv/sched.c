@@ -26,8 +26,8 @@ static void enqueue(struct run_queue *rq, struct sched_entity *e)
 {
     struct sched_entity **at = &rq->head[e->class];
 
-    /* A sleeper keeps at most one slice of credit, or it would shut the others out for as long as it
-     * had slept. */
+    /* A sleeper keeps at most one slice of credit, or it would shut the others out for as long as
+     * it had slept. */
     if (e->vruntime + SCHED_SLICE_NS < rq->min_vruntime)
         e->vruntime = rq->min_vruntime - SCHED_SLICE_NS;
     while (*at && (*at)->vruntime <= e->vruntime)
@@ -190,7 +190,7 @@ int sched_set_class(struct sched_entity *e, enum sched_class class)
 
     if (queued)
         dequeue(rq, e);
-    e->class = (u8)class;
+    e->class = (u8) class;
     if (queued) {
         enqueue(rq, e);
         if (outranks_current(rq, e))

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scheduler: a run queue per CPU, strict priority between classes, weighted fair shares inside a
- * class, pinning. Fairness is by virtual run time: who ran least for its weight runs next.
+ * The scheduler: a run queue per CPU, strict priority between classes, weighted fair shares inside
+ * a class, pinning. Fairness is by virtual run time: who ran least for its weight runs next.
  *
  * A vcpu is runnable while nothing blocks it; its CPU is changed only while it is off every queue.
- * A function that makes somebody runnable returns the CPU that ought to pick again; telling it is the
- * caller's part (vcpu_wake() in hv/vcpu.c), so that the scheduler knows neither vcpus nor IPIs.
+ * A function that makes somebody runnable returns the CPU that ought to pick again; telling it is
+ * the caller's part (vcpu_wake() in hv/vcpu.c), so that the scheduler knows neither vcpus nor IPIs.
  */
 #ifndef HV_SCHED_H
 #define HV_SCHED_H
@@ -31,8 +31,8 @@ struct sched_entity {
     u8 class; /* enum sched_class */
     bool queued;
     bool running;
-    u32 cpu;    /* whose queue it belongs to */
-    u32 pinned; /* the only CPU it may run on, or SCHED_ANY_CPU */
+    u32 cpu;     /* whose queue it belongs to */
+    u32 pinned;  /* the only CPU it may run on, or SCHED_ANY_CPU */
     u32 blocked; /* reasons not to run, a bit each: BLOCK_* of the owner's making; 0: runnable */
 };
 
@@ -42,7 +42,7 @@ struct run_queue {
     struct sched_entity *head[SCHED_CLASSES];
     struct sched_entity *current;
     u64 min_vruntime; /* where a newcomer or a sleeper starts, at the least */
-    bool open_ended; /* current was alone when it was picked: its turn has no end yet */
+    bool open_ended;  /* current was alone when it was picked: its turn has no end yet */
     unsigned runnable;
 };
 
@@ -51,8 +51,8 @@ void sched_queue_init(struct run_queue *rq, unsigned cpu);
 /* A new entity, blocked by the given reasons, weight default, class NORMAL, on cpu. */
 void sched_entity_init(struct sched_entity *e, unsigned cpu, u32 blocked);
 
-/* Sets, or clears, reasons to be blocked. Any CPU. Clearing the last one makes e runnable and returns
- * the CPU that must be told to pick again, or -1 when none needs to. */
+/* Sets, or clears, reasons to be blocked. Any CPU. Clearing the last one makes e runnable and
+ * returns the CPU that must be told to pick again, or -1 when none needs to. */
 void sched_block(struct sched_entity *e, u32 reasons);
 int sched_unblock(struct sched_entity *e, u32 reasons);
 
@@ -63,13 +63,14 @@ int sched_set_class(struct sched_entity *e, enum sched_class class);
  * something happens), or NULL: idle. The entity stays current until the next pick. */
 struct sched_entity *sched_pick(struct run_queue *rq, u64 now, u64 *slice);
 
-/* Direct switch: to runs now on this queue instead of what is current, keeping its slice. to must be
- * queued or running nowhere, and belong to rq. Returns false if it is not so. */
+/* Direct switch: to runs now on this queue instead of what is current, keeping its slice. to must
+ * be queued or running nowhere, and belong to rq. Returns false if it is not so. */
 bool sched_switch_to(struct run_queue *rq, struct sched_entity *to, u64 now);
 
 /* weight 1 to SCHED_WEIGHT_MAX; -EINVAL otherwise. */
 int sched_set_weight(struct sched_entity *e, unsigned weight);
-/* Moves e to cpu; e must be blocked (not queued, not running), -EBUSY otherwise; -EINVAL: pinned. */
+/* Moves e to cpu; e must be blocked (not queued, not running), -EBUSY otherwise; -EINVAL: pinned.
+ */
 int sched_migrate(struct sched_entity *e, unsigned cpu);
 
 #endif

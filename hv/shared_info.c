@@ -11,9 +11,11 @@
 
 #define NS_PER_SEC 1000000000u
 
-#define NARROW_WALLCLOCK 2304 /* behind masks of 32 words (xen/xen.h, struct shared_info in 32-bit code) */
+#define NARROW_WALLCLOCK \
+    2304 /* behind masks of 32 words (xen/xen.h, struct shared_info in 32-bit code) */
 
-/* As it stands in the shared page; in 32-bit code the upper half of the seconds is elsewhere, and 0 for long. */
+/* As it stands in the shared page; in 32-bit code the upper half of the seconds is elsewhere, and 0
+ * for long. */
 struct wallclock {
     u32 version, sec, nsec, sec_hi;
 };
@@ -22,7 +24,8 @@ static struct wallclock wallclock; /* the privileged domain's */
 
 static void put_wallclock(struct domain *d)
 {
-    struct wallclock *w = d->narrow ? (void *)((u8 *)d->shared + NARROW_WALLCLOCK) : (void *)&d->shared->wc_version;
+    struct wallclock *w =
+        d->narrow ? (void *)((u8 *)d->shared + NARROW_WALLCLOCK) : (void *)&d->shared->wc_version;
 
     WRITE_ONCE(w->version, w->version | 1);
     barrier();
@@ -145,7 +148,8 @@ void shared_info_set_wallclock(struct domain *d, u64 seconds, u32 nanoseconds)
 {
     wallclock = (struct wallclock){0, (u32)seconds, nanoseconds, (u32)(seconds >> 32)};
     put_wallclock(d);
-    for (u32 id = d->id + 1u; id < DOMID_FIRST_RESERVED && (d = domain_from((u16)id)); id = d->id + 1u)
+    for (u32 id = d->id + 1u; id < DOMID_FIRST_RESERVED && (d = domain_from((u16)id));
+         id = d->id + 1u)
         put_wallclock(d);
 }
 

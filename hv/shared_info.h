@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a domain and root mode share: the shared info page, and each vcpu's vcpu_info with event flags and
- * time. Both lie in memory the guest writes as it likes: read with care, never believed.
+ * What a domain and root mode share: the shared info page, and each vcpu's vcpu_info with event
+ * flags and time. Both lie in memory the guest writes as it likes: read with care, never believed.
  */
 #ifndef HV_SHARED_INFO_H
 #define HV_SHARED_INFO_H
@@ -18,10 +18,11 @@ int __must_check shared_info_alloc(struct domain *d);
 void shared_info_free(struct domain *d);
 mfn_t shared_info_mfn(const struct domain *d);
 
-/* Where v's vcpu_info is: in the shared page, or where the guest has put it; NULL if it has neither. */
+/* Where v's vcpu_info is: in the shared page, or where the guest has put it; NULL if it has
+ * neither. */
 struct vcpu_info *vcpu_info(const struct vcpu *v);
-/* VCPUOP_register_vcpu_info: at gpa, which stays in its page. -EINVAL: done already, or no room in the page;
- * -EFAULT: no RAM. v's CPU or v not running. */
+/* VCPUOP_register_vcpu_info: at gpa, which stays in its page. -EINVAL: done already, or no room in
+ * the page; -EFAULT: no RAM. v's CPU or v not running. */
 int __must_check vcpu_info_register(struct vcpu *v, gpa_t gpa);
 
 /* Lets go of that memory. No event can come for v any more. */
@@ -30,11 +31,12 @@ void vcpu_info_forget(struct vcpu *v);
 /* Writes v's time (TSC now, and its rate). */
 void vcpu_info_update_time(struct vcpu *v);
 
-/* A guest's shared page follows the width of the code that sets up its hypercalls or its callback: the vcpu's code
- * right now. v's CPU. */
+/* A guest's shared page follows the width of the code that sets up its hypercalls or its callback:
+ * the vcpu's code right now. v's CPU. */
 void shared_info_latch(struct vcpu *v);
 
-/* The wall clock at time_ns() zero. The privileged domain's is every guest's, those to come included. */
+/* The wall clock at time_ns() zero. The privileged domain's is every guest's, those to come
+ * included. */
 void shared_info_set_wallclock(struct domain *d, u64 seconds, u32 nanoseconds);
 
 #endif

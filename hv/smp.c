@@ -57,8 +57,8 @@ static struct percpu *alloc_percpu(unsigned id, u32 apic_id)
     return c->stack && desc_alloc_stacks(c) == 0 ? c : NULL;
 }
 
-/* Real-mode RAM that nobody keeps anything in: a STARTUP IPI can only name a page below 1 MiB. Page 0 has
- * the real-mode vectors. */
+/* Real-mode RAM that nobody keeps anything in: a STARTUP IPI can only name a page below 1 MiB. Page
+ * 0 has the real-mode vectors. */
 static u64 find_low_page(const struct boot_info *bi)
 {
     for (unsigned i = 0; i < bi->region_count; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Spinlocks. Root mode runs with interrupts off, so taking one never saves flags; an NMI handler takes
- * none. A ticket lock: whoever came first goes first.
+ * Spinlocks. Root mode runs with interrupts off, so taking one never saves flags; an NMI handler
+ * takes none. A ticket lock: whoever came first goes first.
  *
  * Order, outermost first; a file that takes two says nothing else:
  *
@@ -19,7 +19,10 @@ typedef struct {
     u16 owner; /* the ticket that holds the lock */
 } spinlock_t;
 
-#define SPINLOCK_INIT {0, 0}
+#define SPINLOCK_INIT \
+    {                 \
+        0, 0          \
+    }
 
 static inline void spin_lock(spinlock_t *l)
 {

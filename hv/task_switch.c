@@ -56,7 +56,8 @@ static int system_copy(struct switching *t, u64 gva, void *buf, size_t len, bool
 
     guest_paging_get(t->v, &g);
     g.cpl = 0;
-    g.rflags |= RFLAGS_AC; /* implicit supervisor accesses are not SMAP's business on 32-bit tables */
+    g.rflags |=
+        RFLAGS_AC; /* implicit supervisor accesses are not SMAP's business on 32-bit tables */
     while (len) {
         size_t n = MIN(len, PAGE_SIZE - (gva & (PAGE_SIZE - 1)));
         gpa_t gpa;
@@ -137,7 +138,8 @@ static int open_target(struct switching *t)
     if (read_descriptor(t, t->selector, wrong, &t->descriptor))
         return -EFAULT;
     s = to_segment(t->selector, t->descriptor);
-    if (SEG_TYPE(s.attr) != (t->source == BY_IRET ? TSS32_BUSY : TSS32_AVAILABLE) || (s.attr & SEG_S))
+    if (SEG_TYPE(s.attr) != (t->source == BY_IRET ? TSS32_BUSY : TSS32_AVAILABLE) ||
+        (s.attr & SEG_S))
         return raise(t, wrong, t->selector);
     if (!(s.attr & SEG_P))
         return raise(t, TRAP_NP, t->selector);
@@ -188,7 +190,8 @@ static int link_new(struct switching *t)
     return system_copy(t, base, &old, sizeof(old), true);
 }
 
-/* The part of the new task that is loaded before anything can fault in its name (SDM 3A 7.3, step 12). */
+/* The part of the new task that is loaded before anything can fault in its name (SDM 3A 7.3, step
+ * 12). */
 static int load_registers(struct switching *t)
 {
     struct vcpu *v = t->v;

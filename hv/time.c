@@ -7,7 +7,7 @@
 #include "hv/timer.h"
 #include "hv/vmem.h"
 
-#define NS_PER_SEC 1000000000ull
+#define NS_PER_SEC     1000000000ull
 
 #define PMTIMER_HZ     3579545u /* ACPI 6.4, 4.8.2.1 */
 #define PMTIMER_BITS   24
@@ -26,7 +26,7 @@
 #define PORT_B_SPEAKER 2u
 #define PORT_B_OUT2    0x20u
 
-#define MEASURE_MS 20
+#define MEASURE_MS     20
 
 /* A free-running counter to measure by. */
 struct reference {
@@ -56,7 +56,9 @@ static u64 mul_div(u64 a, u64 b, u64 c)
 
     if ((u64)(product >> 64) >= c)
         return ~0ull;
-    __asm__("divq %4" : "=a"(quotient), "=d"(remainder) : "a"((u64)product), "d"((u64)(product >> 64)), "r"(c));
+    __asm__("divq %4"
+            : "=a"(quotient), "=d"(remainder)
+            : "a"((u64)product), "d"((u64)(product >> 64)), "r"(c));
     return quotient;
 }
 

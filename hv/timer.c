@@ -5,8 +5,9 @@
 #include "hv/timer.h"
 
 #define NEVER (~0ull)
-/* Decades: what is set for later is looked at then, so that no conversion overflows and fires at once. */
-#define FAR   (1ull << 60)
+/* Decades: what is set for later is looked at then, so that no conversion overflows and fires at
+ * once. */
+#define FAR (1ull << 60)
 
 void timer_queue_init(struct timer_queue *q)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Time and timers. Time is nanoseconds since boot, from the TSC. A timer belongs to the CPU it was set
- * on; its callback runs there, in the CPU's loop, between a guest's exit and the next entry, no lock
- * held.
+ * Time and timers. Time is nanoseconds since boot, from the TSC. A timer belongs to the CPU it was
+ * set on; its callback runs there, in the CPU's loop, between a guest's exit and the next entry, no
+ * lock held.
  */
 #ifndef HV_TIMER_H
 #define HV_TIMER_H
@@ -24,7 +24,7 @@ struct timer_queue {
     spinlock_t lock;
     struct timer *head; /* sorted by expiry */
     struct timer *firing;
-    u64 programmed;     /* what the LAPIC timer is set for; ~0: off */
+    u64 programmed; /* what the LAPIC timer is set for; ~0: off */
 };
 
 /* Boot CPU: finds the TSC's and the LAPIC timer's rate. Panics if no reference clock works. */
@@ -48,8 +48,8 @@ void timer_queue_init(struct timer_queue *q);
 void timer_init(struct timer *t, void (*fn)(struct timer *));
 /* Sets or moves t to fire at expires, on the calling CPU. */
 void timer_set(struct timer *t, u64 expires);
-/* t does not fire after this returns, and its callback does not run on another CPU any more. No lock held
- * that the callback takes. */
+/* t does not fire after this returns, and its callback does not run on another CPU any more. No
+ * lock held that the callback takes. */
 void timer_stop(struct timer *t);
 /* Runs what has expired on this CPU and programs the hardware for the next. */
 void timer_run(void);

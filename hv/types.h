@@ -2,9 +2,9 @@
 /*
  * The words every file uses: fixed-width integers, and addresses that cannot be mixed up.
  *
- *   gva   guest-virtual, what a guest's instruction says       (plain u64: segmentation already added)
- *   gpa   guest-physical, what the guest's page tables say     gfn = gpa >> 12
- *   hpa   host-physical, what EPT and NPT say                  mfn = hpa >> 12
+ *   gva   guest-virtual, what a guest's instruction says       (plain u64: segmentation already
+ * added) gpa   guest-physical, what the guest's page tables say     gfn = gpa >> 12 hpa
+ * host-physical, what EPT and NPT say                  mfn = hpa >> 12
  *
  * Each physical kind is a struct of its own, so passing one for another does not compile.
  */
@@ -41,10 +41,10 @@ typedef struct {
 #define PAGE_SIZE  (1ul << PAGE_SHIFT)
 #define PAGE_MASK  (~(PAGE_SIZE - 1))
 
-#define GPA(x) ((gpa_t){(x)})
-#define GFN(x) ((gfn_t){(x)})
-#define HPA(x) ((hpa_t){(x)})
-#define MFN(x) ((mfn_t){(x)})
+#define GPA(x)     ((gpa_t){(x)})
+#define GFN(x)     ((gfn_t){(x)})
+#define HPA(x)     ((hpa_t){(x)})
+#define MFN(x)     ((mfn_t){(x)})
 
 /* No frame: what an allocator returns when it has none left. */
 #define MFN_NONE MFN(~0ull)

@@ -42,7 +42,8 @@ static void resched(int cpu)
         percpu_work(percpu[cpu], WORK_RESCHED);
 }
 
-/* A pending IPI ends guest mode at once, so that nothing is lost between setting in_guest and entry. */
+/* A pending IPI ends guest mode at once, so that nothing is lost between setting in_guest and
+ * entry. */
 static void leave_guest(struct vcpu *v)
 {
     u32 cpu = READ_ONCE(v->sched.cpu);
@@ -76,7 +77,8 @@ static bool runs_elsewhere(struct vcpu *v)
     return READ_ONCE(v->sched.running) && v->sched.cpu != this_cpu()->id;
 }
 
-/* v may be on its way through a hypercall that waits for all CPUs to have been outside root mode. */
+/* v may be on its way through a hypercall that waits for all CPUs to have been outside root mode.
+ */
 void vcpu_wait_stopped(struct vcpu *v)
 {
     struct domain *d = v->domain;
@@ -283,7 +285,8 @@ static void wake(struct vcpu *v)
 
 void vcpu_do_requests(struct vcpu *v)
 {
-    u32 r = __atomic_fetch_and(&v->requests, REQ_IOREQ, __ATOMIC_SEQ_CST); /* that one is exit_resume()'s */
+    u32 r = __atomic_fetch_and(&v->requests, REQ_IOREQ,
+                               __ATOMIC_SEQ_CST); /* that one is exit_resume()'s */
 
     if (r & REQ_FLUSH_NESTED)
         vendor->tlb_flush(v, FLUSH_NESTED);
@@ -327,8 +330,8 @@ static void wrap_rip(struct vcpu *v)
         v->rip = (u32)v->rip;
 }
 
-/* SDM 3A 6.8.3, 17.3.1.1, 17.3.1.4: an instruction that was carried out ends the shadow, clears RF and,
- * with TF, traps. */
+/* SDM 3A 6.8.3, 17.3.1.1, 17.3.1.4: an instruction that was carried out ends the shadow, clears RF
+ * and, with TF, traps. */
 void vcpu_skip(struct vcpu *v, unsigned length)
 {
     u64 from = v->rip;

@@ -32,16 +32,16 @@ enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R
 #define REQ_POLL         (1u << 8) /* SCHEDOP_poll has an end */
 
 /* Why a vcpu is off the run queue: sched_entity.blocked. */
-#define BLOCK_ASLEEP (1u << 0) /* HLT or waiting for SIPI: any request wakes it */
-#define BLOCK_PAUSED (1u << 1) /* vcpu_pause() */
-#define BLOCK_DOWN   (1u << 2) /* not brought up, or its domain has shut down */
-#define BLOCK_IOREQ  (1u << 3) /* a device model works for it */
+#define BLOCK_ASLEEP  (1u << 0) /* HLT or waiting for SIPI: any request wakes it */
+#define BLOCK_PAUSED  (1u << 1) /* vcpu_pause() */
+#define BLOCK_DOWN    (1u << 2) /* not brought up, or its domain has shut down */
+#define BLOCK_IOREQ   (1u << 3) /* a device model works for it */
 
 #define MTRR_VARIABLE 8u
 
 struct mtrr {
     u64 def_type;
-    u64 fixed[11];                    /* 64K, 16K twice, 4K eight times */
+    u64 fixed[11];                   /* 64K, 16K twice, 4K eight times */
     u64 variable[2 * MTRR_VARIABLE]; /* base, mask */
 };
 
@@ -82,9 +82,10 @@ struct vcpu {
     struct timer poll_timer; /* SCHEDOP_poll */
     struct replay replay;
 
-    struct vcpu_info *info; /* where the guest put it, in the direct map; NULL: in the shared page */
-    bool polling;           /* in SCHEDOP_poll */
-    u8 upcall_vector;       /* event channels by the vLAPIC; 0: by the domain's callback */
+    struct vcpu_info
+        *info;        /* where the guest put it, in the direct map; NULL: in the shared page */
+    bool polling;     /* in SCHEDOP_poll */
+    u8 upcall_vector; /* event channels by the vLAPIC; 0: by the domain's callback */
     u16 virq_port[NR_VIRQS];
 
     u64 exits[EXIT_REASONS]; /* counters */
@@ -92,8 +93,8 @@ struct vcpu {
 
 #define VCPU_NOT_LOADED (~0u)
 
-/* A new vcpu of d, number id, at power-up state, BLOCK_DOWN; its vLAPIC is on the domain's bus. NULL and
- * *rc on failure. The domain is not running. */
+/* A new vcpu of d, number id, at power-up state, BLOCK_DOWN; its vLAPIC is on the domain's bus.
+ * NULL and *rc on failure. The domain is not running. */
 struct vcpu *__must_check vcpu_create(struct domain *d, unsigned id, int *rc);
 /* v has been down or paused and is loaded nowhere, for good. */
 void vcpu_destroy(struct vcpu *v);
@@ -107,14 +108,15 @@ void vcpu_do_requests(struct vcpu *v);
 void vcpu_block(struct vcpu *v, u32 reasons);
 void vcpu_unblock(struct vcpu *v, u32 reasons);
 
-/* Waits until v, blocked by the caller, no longer runs. Counts as being outside root mode (hv/quiesce.h):
- * addresses found without a lock are stale afterwards, but for v and its domain. Any CPU, no lock held. */
+/* Waits until v, blocked by the caller, no longer runs. Counts as being outside root mode
+ * (hv/quiesce.h): addresses found without a lock are stale afterwards, but for v and its domain.
+ * Any CPU, no lock held. */
 void vcpu_wait_stopped(struct vcpu *v);
 /* Waits until v has left guest mode once. Any CPU. */
 void vcpu_wait_left(struct vcpu *v);
 
-/* Returns once v is not running, as vcpu_wait_stopped() does; counted. Any CPU but in v's own exit path.
- * unpause undoes one. */
+/* Returns once v is not running, as vcpu_wait_stopped() does; counted. Any CPU but in v's own exit
+ * path. unpause undoes one. */
 void vcpu_pause(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An event on its way into a guest: an interrupt, an NMI or an exception that VM entry is to deliver, or
- * whose delivery a VM exit interrupted. VT-x and AMD-V use the same numbers for the types
- * (SDM 3C 25.8.3, APM 2 15.20).
+ * An event on its way into a guest: an interrupt, an NMI or an exception that VM entry is to
+ * deliver, or whose delivery a VM exit interrupted. VT-x and AMD-V use the same numbers for the
+ * types (SDM 3C 25.8.3, APM 2 15.20).
  */
 #ifndef HV_VM_EVENT_H
 #define HV_VM_EVENT_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Why a guest stopped running, in words both vendors share. A vendor's run() fills one of these; the
- * table in hv/exit.c leads from the reason to a handler.
+ * Why a guest stopped running, in words both vendors share. A vendor's run() fills one of these;
+ * the table in hv/exit.c leads from the reason to a handler.
  *
- * "decoded" parts are only there when the CPU gave them (decode assists, exit qualification); a handler
- * that finds decoded false asks the instruction decoder.
+ * "decoded" parts are only there when the CPU gave them (decode assists, exit qualification); a
+ * handler that finds decoded false asks the instruction decoder.
  */
 #ifndef HV_VM_EXIT_H
 #define HV_VM_EXIT_H
@@ -13,17 +13,17 @@
 #include "hv/vm_event.h"
 
 enum exit_reason {
-    EXIT_NONE,         /* dealt with inside the vendor's directory: run again */
-    EXIT_INTR,         /* an external interrupt is pending on this CPU, or was acknowledged (intr) */
-    EXIT_NMI,          /* an NMI hit; the vendor has already run the host's NMI handler */
-    EXIT_INTR_WINDOW,  /* the guest can take an interrupt now */
-    EXIT_NMI_WINDOW,   /* the guest can take an NMI now */
-    EXIT_EXCEPTION,    /* exc */
+    EXIT_NONE,        /* dealt with inside the vendor's directory: run again */
+    EXIT_INTR,        /* an external interrupt is pending on this CPU, or was acknowledged (intr) */
+    EXIT_NMI,         /* an NMI hit; the vendor has already run the host's NMI handler */
+    EXIT_INTR_WINDOW, /* the guest can take an interrupt now */
+    EXIT_NMI_WINDOW,  /* the guest can take an NMI now */
+    EXIT_EXCEPTION,   /* exc */
     EXIT_TRIPLE_FAULT, /* the guest is in shutdown state */
     EXIT_CPUID,
     EXIT_HLT,
     EXIT_PAUSE,
-    EXIT_INVD, /* INVD */
+    EXIT_INVD,   /* INVD */
     EXIT_WBINVD, /* WBINVD or WBNOINVD */
     EXIT_INVLPG,
     EXIT_RDTSC, /* RDTSC or RDTSCP: rdtscp */
@@ -36,9 +36,9 @@ enum exit_reason {
     EXIT_XSETBV,
     EXIT_MONITOR,
     EXIT_MWAIT,
-    EXIT_PAGE_FAULT,  /* nested page fault: npf */
-    EXIT_TASK_SWITCH, /* task */
-    EXIT_VIRT_INSN,   /* an instruction of VT-x or AMD-V itself: #UD to the guest */
+    EXIT_PAGE_FAULT,   /* nested page fault: npf */
+    EXIT_TASK_SWITCH,  /* task */
+    EXIT_VIRT_INSN,    /* an instruction of VT-x or AMD-V itself: #UD to the guest */
     EXIT_ENTRY_FAILED, /* the CPU refused the guest's state; hw tells */
     EXIT_UNKNOWN,      /* hw tells */
     EXIT_REASONS
@@ -59,7 +59,7 @@ struct exit_exc {
     u8 vector;
     bool has_error;
     u32 error;
-    u64 info; /* #PF: address; #DB: what DR6 is to receive (bits set); else 0 */
+    u64 info;    /* #PF: address; #DB: what DR6 is to receive (bits set); else 0 */
     u8 insn_len; /* INT3, INTO, INT1: length; RIP at the instruction */
     u8 type;     /* enum event_type */
 };
@@ -90,8 +90,8 @@ struct exit_io {
 };
 struct exit_npf {
     gpa_t gpa;
-    u8 access;     /* ACCESS_* of the access that failed */
-    bool present;  /* the entry was there, but did not allow the access */
+    u8 access;      /* ACCESS_* of the access that failed */
+    bool present;   /* the entry was there, but did not allow the access */
     bool gva_valid; /* gva is known */
     bool in_walk;   /* the access was to a guest page table, not to the final address */
     u64 gva;

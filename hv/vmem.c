@@ -107,7 +107,8 @@ void *vmem_map_device(hpa_t base, u64 size)
     u64 va = next_device;
 
     size = ALIGN_UP(size + offset, PAGE_SIZE);
-    if (ptab_map(&host, va, HPA(base.v - offset), size, PTAB_RW | PTAB_G | PTAB_MEMTYPE(MEMTYPE_UC)))
+    if (ptab_map(&host, va, HPA(base.v - offset), size,
+                 PTAB_RW | PTAB_G | PTAB_MEMTYPE(MEMTYPE_UC)))
         return NULL;
     next_device += size + PAGE_SIZE;
     return (void *)(va + offset);
@@ -127,7 +128,8 @@ void *vmem_alloc_stack(void)
     return (void *)top;
 }
 
-/* The upper half is shared with the final tables; CPUs in real mode can load only 32 bits of CR3. */
+/* The upper half is shared with the final tables; CPUs in real mode can load only 32 bits of CR3.
+ */
 int vmem_trampoline_tables(hpa_t low_page, hpa_t *root)
 {
     u64 *copy;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Root mode's own address space: the direct map, device windows, stacks; W^X (hv/layout.h has the map). */
+/* Root mode's own address space: the direct map, device windows, stacks; W^X (hv/layout.h has the
+ * map). */
 #ifndef HV_VMEM_H
 #define HV_VMEM_H
 
@@ -36,23 +37,23 @@ void vmem_init(const struct boot_info *bi);
 /* Other CPUs: from the tables they started on to the final ones. */
 void vmem_switch(void);
 
-/* Tables below 4 GiB for CPUs that are still in real mode: the final ones, and the page at low_page at its
- * own address, executable. -ENOMEM. Boot CPU; given back by vmem_trampoline_free(). */
+/* Tables below 4 GiB for CPUs that are still in real mode: the final ones, and the page at low_page
+ * at its own address, executable. -ENOMEM. Boot CPU; given back by vmem_trampoline_free(). */
 int __must_check vmem_trampoline_tables(hpa_t low_page, hpa_t *root);
 void vmem_trampoline_free(hpa_t root);
 
 /* Is all of the range in the direct map? */
 bool vmem_is_direct(hpa_t base, u64 size);
 
-/* Maps size bytes of device memory uncached; the address is valid for good. NULL: no memory. Boot CPU,
- * while the others are not up. */
+/* Maps size bytes of device memory uncached; the address is valid for good. NULL: no memory. Boot
+ * CPU, while the others are not up. */
 void *__must_check vmem_map_device(hpa_t base, u64 size);
 
 /* A stack with a guard page below it. Returns its top, 16-byte aligned, or NULL. Boot CPU. */
 void *__must_check vmem_alloc_stack(void);
 
-/* Walks the live tables: panics if a page is writable and executable, if a frame of the image's text is
- * reachable through a writable page, or if a guard page is mapped. */
+/* Walks the live tables: panics if a page is writable and executable, if a frame of the image's
+ * text is reachable through a writable page, or if a guard page is mapped. */
 void vmem_assert_wx(void);
 
 #endif

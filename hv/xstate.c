@@ -19,13 +19,13 @@
 #define FCW_RESET    0x37f
 #define MXCSR_RESET  0x1f80
 
-#define LEAF_XSAVE 0xd
+#define LEAF_XSAVE   0xd
 
 /* Bits that come and go together (SDM 1 13.3), or that need the first to be there. */
 static const u64 groups[] = {XCR0_MPX, XCR0_AVX512};
 
-static u64 supported; /* of XCR0; 0: FXSAVE only */
-static u32 full_size; /* of the area for all of supported */
+static u64 supported;              /* of XCR0; 0: FXSAVE only */
+static u32 full_size;              /* of the area for all of supported */
 static u32 ymm_offset, zmm_offset; /* of the upper halves of registers 0 to 15 */
 
 void xstate_init(void)
@@ -108,8 +108,9 @@ void xstate_free(struct vcpu *v)
     v->xstate = NULL;
 }
 
-/* All that the CPU knows is switched, whatever the guest enabled: what it enabled once and disabled again
- * is still there (SDM 1 13.3). So XCR0 is full around XSAVE and XRSTOR, and the guest's in between. */
+/* All that the CPU knows is switched, whatever the guest enabled: what it enabled once and disabled
+ * again is still there (SDM 1 13.3). So XCR0 is full around XSAVE and XRSTOR, and the guest's in
+ * between. */
 void xstate_restore(struct vcpu *v)
 {
     if (!supported) {
@@ -156,8 +157,8 @@ int xstate_set_xcr0(struct vcpu *v, u64 value)
     return 0;
 }
 
-/* Registers of the loaded vcpu are in the CPU: they go through its area, which is where they would be
- * saved anyway. */
+/* Registers of the loaded vcpu are in the CPU: they go through its area, which is where they would
+ * be saved anyway. */
 void xstate_get_ymm(struct vcpu *v, unsigned n, u8 value[32])
 {
     const u8 *area = (const u8 *)v->xstate;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * FPU, SSE, AVX and whatever else XSAVE knows, switched eagerly when the vcpu on a CPU changes; root
- * mode itself never touches these registers.
+ * FPU, SSE, AVX and whatever else XSAVE knows, switched eagerly when the vcpu on a CPU changes;
+ * root mode itself never touches these registers.
  */
 #ifndef HV_XSTATE_H
 #define HV_XSTATE_H
@@ -32,8 +32,8 @@ void xstate_save(struct vcpu *v);
 /* The guest's XSETBV: -EINVAL is #GP. v is loaded. */
 int __must_check xstate_set_xcr0(struct vcpu *v, u64 value);
 
-/* One vector register, 32 bytes, of the loaded v, for the emulator. zero_upper: what ZMM has above is
- * cleared. */
+/* One vector register, 32 bytes, of the loaded v, for the emulator. zero_upper: what ZMM has above
+ * is cleared. */
 void xstate_get_ymm(struct vcpu *v, unsigned n, u8 value[32]);
 void xstate_set_ymm(struct vcpu *v, unsigned n, const u8 value[32], bool zero_upper);
 

@@ -73,7 +73,8 @@ void vmx_vpid_free(u16 vpid)
 
 u64 vmx_eptp(const struct vcpu *v)
 {
-    return p2m_root(&v->domain->p2m).v | EPTP_WB | EPTP_WALK_4 | (vendor_caps.dirty_bits ? EPTP_AD : 0);
+    return p2m_root(&v->domain->p2m).v | EPTP_WB | EPTP_WALK_4 |
+           (vendor_caps.dirty_bits ? EPTP_AD : 0);
 }
 
 static void flush_guest(struct vcpu *v)

@@ -35,8 +35,8 @@ __attribute__((format(printf, 2, 3))) static inline bool check(bool good, const 
 // Closes a group of checks with one line.
 static inline void group_done(const char *name)
 {
-    printf("%s %s: %u checks, %u failed\n", group_failed ? "FAIL" : "PASS", name, group_passed + group_failed,
-           group_failed);
+    printf("%s %s: %u checks, %u failed\n", group_failed ? "FAIL" : "PASS", name,
+           group_passed + group_failed, group_failed);
     fflush(stdout);
     check_passed += group_passed;
     check_failed += group_failed;
@@ -59,7 +59,8 @@ __attribute__((noreturn, format(printf, 1, 2))) static inline void fatal(const c
     va_start(args, format);
     printf("not ok: ");
     vprintf(format, args);
-    printf("\n%u passed, %u failed\n", check_passed + group_passed, check_failed + group_failed + 1);
+    printf("\n%u passed, %u failed\n", check_passed + group_passed,
+           check_failed + group_failed + 1);
     fflush(stdout);
     va_end(args);
     exit(1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// evtchn_gnttab [ROUNDS]: two processes share pages by grants and wake each other by event channels,
-// through /dev/xen/evtchn, gntalloc and gntdev, both in the privileged domain.
+// evtchn_gnttab [ROUNDS]: two processes share pages by grants and wake each other by event
+// channels, through /dev/xen/evtchn, gntalloc and gntdev, both in the privileged domain.
 //
 //   granter (parent)                           mapper (child)
 //   grants N pages, fills them     --event-->  maps them, checks, overwrites
@@ -9,12 +9,12 @@
 //                                  --socket->  unmaps
 //   sees the cleared byte          <--event--  (the kernel's unmap notification)
 //
-// The socket carries only what the two must agree on beforehand (references, ports, "go on"); every wait
-// that stands for a hypervisor service is a wait for an event.
+// The socket carries only what the two must agree on beforehand (references, ports, "go on"); every
+// wait that stands for a hypervisor service is a wait for an event.
 //
-// Xen 4.17 passes this with a PV dom0. With a PVH dom0 it does not: mapping a domain's own grant there
-// takes the granted page out of its first place (seen: the granter then reads all ones). Helium's dom0
-// keeps both.
+// Xen 4.17 passes this with a PV dom0. With a PVH dom0 it does not: mapping a domain's own grant
+// there takes the granted page out of its first place (seen: the granter then reads all ones).
+// Helium's dom0 keeps both.
 
 #define _GNU_SOURCE
 #include "check.h"
@@ -45,7 +45,7 @@ enum {
     OWN_DOMAIN = 0,
     ABSENT_DOMAIN = 0x7abc,
     WAIT_MS = 20000,
-    SPURIOUS = 2, // events that mean nothing, tolerated at the end
+    SPURIOUS = 2,        // events that mean nothing, tolerated at the end
     CLEARED_BYTE = 1234, // where the unmap notification writes its zero
 };
 
@@ -86,7 +86,8 @@ static void receive_all(const struct side *side, void *data, size_t bytes)
 {
     struct pollfd wait = {.fd = side->socket, .events = POLLIN};
 
-    if (poll(&wait, 1, 2 * WAIT_MS) != 1 || recv(side->socket, data, bytes, MSG_WAITALL) != (ssize_t)bytes)
+    if (poll(&wait, 1, 2 * WAIT_MS) != 1 ||
+        recv(side->socket, data, bytes, MSG_WAITALL) != (ssize_t)bytes)
         fatal("the other process says nothing");
 }
 
@@ -123,7 +124,8 @@ static void fill(volatile uint64_t *pages, unsigned count, unsigned round, unsig
 }
 
 // How many words differ from what the writer left there.
-static unsigned differing(const volatile uint64_t *pages, unsigned count, unsigned round, unsigned writer)
+static unsigned differing(const volatile uint64_t *pages, unsigned count, unsigned round,
+                          unsigned writer)
 {
     unsigned wrong = 0;
 
@@ -175,8 +177,8 @@ static int64_t next_event(int fd, int timeout_ms)
     return port;
 }
 
-// How many events are there that nobody waits for. Binding and moving a port to another vcpu may leave one
-// each, as they do on Xen.
+// How many events are there that nobody waits for. Binding and moving a port to another vcpu may
+// leave one each, as they do on Xen.
 static unsigned surplus(int fd)
 {
     unsigned count = 0;
@@ -190,7 +192,8 @@ static bool expect_event(const struct side *side, const char *what)
 {
     int64_t port = next_event(side->evtchn, WAIT_MS);
 
-    return check(port == side->port, "%s: event on port %lld, expected %u", what, (long long)port, side->port);
+    return check(port == side->port, "%s: event on port %lld, expected %u", what, (long long)port,
+                 side->port);
 }
 
 // The channel between the two sides: the parent offers a port, the child binds to it.
@@ -230,7 +233,8 @@ static void *grant(int fd, struct refs *refs, uint16_t flags, uint64_t *index)
         return MAP_FAILED;
     memcpy(refs->ref, call.request.gref_ids, refs->count * sizeof(refs->ref[0]));
     *index = call.request.index;
-    return mmap(NULL, (size_t)refs->count * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, *index);
+    return mmap(NULL, (size_t)refs->count * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                *index);
 }
 
 static void take_back(int fd, void *pages, const struct refs *refs, uint64_t index)
@@ -250,7 +254,8 @@ static int name_refs(int fd, uint32_t domain, const struct refs *refs, uint64_t 
     } call = {.request = {.count = refs->count}};
 
     for (unsigned i = 0; i < refs->count; i++)
-        call.request.refs[i] = (struct ioctl_gntdev_grant_ref){.domid = domain, .ref = refs->ref[i]};
+        call.request.refs[i] =
+            (struct ioctl_gntdev_grant_ref){.domid = domain, .ref = refs->ref[i]};
     if (ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, &call) < 0)
         return -1;
     *index = call.request.index;
@@ -261,7 +266,8 @@ static void forget_refs(int fd, const struct refs *refs, uint64_t index)
 {
     struct ioctl_gntdev_unmap_grant_ref unmap = {.index = index, .count = refs->count};
 
-    check(ioctl(fd, IOCTL_GNTDEV_UNMAP_GRANT_REF, &unmap) == 0, "gntdev unmap: %s", strerror(errno));
+    check(ioctl(fd, IOCTL_GNTDEV_UNMAP_GRANT_REF, &unmap) == 0, "gntdev unmap: %s",
+          strerror(errno));
 }
 
 static void *map_refs(int fd, const struct refs *refs, uint64_t index, int protection)
@@ -285,7 +291,8 @@ static void granter_round(struct side *side, unsigned round, unsigned count)
     check(notify(side->evtchn, side->port) == 0, "notify: %s", strerror(errno));
 
     expect_event(side, "pages overwritten");
-    check(differing(pages, count, round, 1) == 0, "round %u: the mapper's words did not arrive", round);
+    check(differing(pages, count, round, 1) == 0, "round %u: the mapper's words did not arrive",
+          round);
     *byte = 0xa5;
     meet(side); // the mapper unmaps now
     expect_event(side, "pages unmapped");
@@ -299,7 +306,8 @@ static void mapper_round(struct side *side, unsigned round)
     struct refs refs;
     uint64_t index;
     uint64_t *pages;
-    struct ioctl_gntdev_unmap_notify unmap = {.action = UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT,
+    struct ioctl_gntdev_unmap_notify unmap = {.action =
+                                                  UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT,
                                               .event_channel_port = side->port};
 
     receive_all(side, &refs, sizeof(refs));
@@ -309,10 +317,12 @@ static void mapper_round(struct side *side, unsigned round)
     pages = map_refs(side->gntdev, &refs, index, PROT_READ | PROT_WRITE);
     if (pages == MAP_FAILED)
         fatal("mapping %u grants: %s", refs.count, strerror(errno));
-    check(differing(pages, refs.count, round, 0) == 0, "round %u: the granter's words are not there", round);
+    check(differing(pages, refs.count, round, 0) == 0,
+          "round %u: the granter's words are not there", round);
     fill(pages, refs.count, round, 1);
     unmap.index = index + CLEARED_BYTE;
-    check(ioctl(side->gntdev, IOCTL_GNTDEV_SET_UNMAP_NOTIFY, &unmap) == 0, "unmap notify: %s", strerror(errno));
+    check(ioctl(side->gntdev, IOCTL_GNTDEV_SET_UNMAP_NOTIFY, &unmap) == 0, "unmap notify: %s",
+          strerror(errno));
     check(notify(side->evtchn, side->port) == 0, "notify: %s", strerror(errno));
     meet(side);
     munmap(pages, (size_t)refs.count * PAGE_BYTES);
@@ -405,7 +415,8 @@ static void wrong_channels(void)
 
     check(bind_interdomain(fd, OWN_DOMAIN, 0x7fffffff) < 0, "bound to a port past every table");
     check(bind_interdomain(fd, OWN_DOMAIN, 3999) < 0, "bound to a free port");
-    check(bind_interdomain(fd, ABSENT_DOMAIN, 1) < 0 && errno == ESRCH, "bound to a domain that is not there");
+    check(bind_interdomain(fd, ABSENT_DOMAIN, 1) < 0 && errno == ESRCH,
+          "bound to a domain that is not there");
     check(notify(fd, 4000) < 0, "notified through a port of nobody's");
     check(unbind(fd, port) == 0, "unbind: %s", strerror(errno));
     check(unbind(fd, port) < 0, "unbound twice");
@@ -428,11 +439,13 @@ static void wrong_grants(void)
     granted[5] = 0x600df00d;
 
     if (name_refs(gntdev, OWN_DOMAIN, &wild, &index) == 0) {
-        check(map_refs(gntdev, &wild, index, PROT_READ) == MAP_FAILED, "a wild reference was mapped");
+        check(map_refs(gntdev, &wild, index, PROT_READ) == MAP_FAILED,
+              "a wild reference was mapped");
         forget_refs(gntdev, &wild, index);
     }
     if (name_refs(gntdev, ABSENT_DOMAIN, &read_only, &index) == 0) {
-        check(map_refs(gntdev, &read_only, index, PROT_READ) == MAP_FAILED, "a reference of no domain was mapped");
+        check(map_refs(gntdev, &read_only, index, PROT_READ) == MAP_FAILED,
+              "a reference of no domain was mapped");
         forget_refs(gntdev, &read_only, index);
     }
     if (name_refs(gntdev, OWN_DOMAIN, &read_only, &index) == 0) {
@@ -460,7 +473,8 @@ static int copy(int fd, struct ioctl_gntdev_grant_copy_segment *segments, unsign
     return ioctl(fd, IOCTL_GNTDEV_GRANT_COPY, &call);
 }
 
-static struct ioctl_gntdev_grant_copy_segment to_grant(void *from, uint32_t ref, uint16_t offset, uint16_t bytes)
+static struct ioctl_gntdev_grant_copy_segment to_grant(void *from, uint32_t ref, uint16_t offset,
+                                                       uint16_t bytes)
 {
     return (struct ioctl_gntdev_grant_copy_segment){
         .source.virt = from,
@@ -470,7 +484,8 @@ static struct ioctl_gntdev_grant_copy_segment to_grant(void *from, uint32_t ref,
     };
 }
 
-static struct ioctl_gntdev_grant_copy_segment from_grant(uint32_t ref, uint16_t offset, void *to, uint16_t bytes)
+static struct ioctl_gntdev_grant_copy_segment from_grant(uint32_t ref, uint16_t offset, void *to,
+                                                         uint16_t bytes)
 {
     return (struct ioctl_gntdev_grant_copy_segment){
         .source.foreign = {.ref = ref, .offset = offset, .domid = OWN_DOMAIN},
@@ -503,9 +518,12 @@ static void grant_copies(void)
     for (unsigned i = 0; i < 3; i++)
         check(segments[i].status == GNTST_okay, "segment %u: status %d", i, segments[i].status);
     check(memcmp(pages, local[0], PAGE_BYTES) == 0, "copy to a grant: other bytes");
-    check(memcmp(pages + PAGE_BYTES + 1000, (char *)local[0] + 100, 333) == 0, "copy to an offset: other bytes");
-    check(pages[PAGE_BYTES + 999] == 0x11 && pages[PAGE_BYTES + 1333] == 0x11, "copy wrote beside its range");
-    check(memcmp((char *)local[1] + 8, pages + 8, PAGE_BYTES - 8) == 0, "copy from a grant: other bytes");
+    check(memcmp(pages + PAGE_BYTES + 1000, (char *)local[0] + 100, 333) == 0,
+          "copy to an offset: other bytes");
+    check(pages[PAGE_BYTES + 999] == 0x11 && pages[PAGE_BYTES + 1333] == 0x11,
+          "copy wrote beside its range");
+    check(memcmp((char *)local[1] + 8, pages + 8, PAGE_BYTES - 8) == 0,
+          "copy from a grant: other bytes");
     check(local[1][0] == 0, "copy from a grant wrote before its range");
 
     segments[0] = to_grant(local[0], read_only.ref[0], 0, 64);
@@ -516,7 +534,8 @@ static void grant_copies(void)
     copy(gntdev, segments + 1, 1);
     check(segments[1].status != GNTST_okay, "a copy took a wild reference");
     segments[0] = to_grant(local[0], refs.ref[0], PAGE_BYTES - 32, 64);
-    check(copy(gntdev, segments, 1) < 0 || segments[0].status != GNTST_okay, "a copy ran over its page");
+    check(copy(gntdev, segments, 1) < 0 || segments[0].status != GNTST_okay,
+          "a copy ran over its page");
     check(memcmp(pages + PAGE_BYTES, "\x11\x11\x11\x11", 4) == 0, "a copy changed the next page");
 
     take_back(gntalloc, pages, &refs, index);
@@ -589,7 +608,8 @@ int main(int argc, char **argv)
     }
     close(pair[1]);
     play(&parent, true, rounds);
-    check(waitpid(pid, &status, 0) == pid && status == 0, "the mapper ended with status %#x", status);
+    check(waitpid(pid, &status, 0) == pid && status == 0, "the mapper ended with status %#x",
+          status);
     wrong_channels();
     group_done("wrong ports and domains");
     wrong_grants();

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// hvm_tiny [ROUNDS]: makes a tiny HVM guest out of a page of code, serves its devices as an ioreq server
-// through the stock Xen libraries, takes it away again, and looks whether everything came back.
+// hvm_tiny [ROUNDS]: makes a tiny HVM guest out of a page of code, serves its devices as an ioreq
+// server through the stock Xen libraries, takes it away again, and looks whether everything came
+// back.
 //
-// The guest asks (tiny_code below), this program answers and notes what it saw; then both are compared.
+// The guest asks (tiny_code below), this program answers and notes what it saw; then both are
+// compared.
 //
 //   port 600h r: ANSWER   604h w: a value seen   608h w: raise ISA IRQ 5   60ch w: done
 //   port 610h r: a counting stream (REP INSD)    3f8h w: text (OUT and REP OUTSB)
@@ -12,7 +14,7 @@
 //   port 80h and a0000h: posted writes, seen in the buffered ring
 
 #define _GNU_SOURCE
-#define __XEN_TOOLS__ 1
+#define __XEN_TOOLS__             1
 #define __XEN_INTERFACE_VERSION__ __XEN_LATEST_INTERFACE_VERSION__
 #include "check.h"
 
@@ -54,64 +56,65 @@ enum {
 
 extern const char tiny_code[], tiny_end[];
 
-__asm__(".pushsection .rodata\n"
-        ".code32\n"
-        ".globl tiny_code, tiny_end\n"
-        "tiny_code:\n"
-        "  mov $0x5000, %esp\n  movl $1, 0x7000\n"
-        "  mov $0x3f8, %dx\n  mov $'H', %al\n  out %al, %dx\n  mov $'i', %al\n  out %al, %dx\n"
-        // IN, and what it gave told back
-        "  mov $0x600, %dx\n  in %dx, %eax\n  mov $0x604, %dx\n  out %eax, %dx\n"
-        // nobody's port
-        "  mov $0x620, %dx\n  in %dx, %eax\n  mov $0x604, %dx\n  out %eax, %dx\n"
-        // REP OUTSB of the sixteen bytes at text
-        "  mov $0x1000 + (text - tiny_code), %esi\n  mov $16, %ecx\n  mov $0x3f8, %dx\n  cld\n  rep outsb\n"
-        // REP INSD, downwards, to RESULT + 0x40
-        "  mov $0x4040, %edi\n  mov $8, %ecx\n  mov $0x610, %dx\n  std\n  rep insl\n  cld\n"
-        // device memory: write, read back the next word, fill, and copy to RESULT + 0x100
-        "  mov $0xf0000000, %ebx\n  movl $0xcafe, (%ebx)\n  mov 4(%ebx), %eax\n"
-        "  mov $0x604, %dx\n  out %eax, %dx\n"
-        "  mov $0xf0000100, %edi\n  mov $0x55aa55aa, %eax\n  mov $32, %ecx\n  rep stosl\n"
-        "  mov $0xf0000100, %esi\n  mov $0x4100, %edi\n  mov $32, %ecx\n  rep movsl\n"
-        // across a page of the device
-        "  movl $0x01020304, 0xffe(%ebx)\n  mov 0xffe(%ebx), %eax\n  mov $0x604, %dx\n  out %eax, %dx\n"
-        // PCI configuration
-        "  mov $0xcf8, %dx\n  mov $0x80001800, %eax\n  out %eax, %dx\n  mov $0xcfc, %dx\n  in %dx, %eax\n"
-        "  mov $0x604, %dx\n  out %eax, %dx\n"
-        // posted
-        "  mov $0x42, %al\n  out %al, $0x80\n  movl $0x07410742, 0xa0010\n"
-        // TSC ticks per round trip, the best of 64: IN, and a posted write
-        "  mov $64, %ecx\n  mov $-1, %ebp\n"
-        "4: rdtsc\n  mov %eax, %esi\n  mov $0x600, %dx\n  in %dx, %eax\n  rdtsc\n  sub %esi, %eax\n"
-        "  cmp %ebp, %eax\n  jae 5f\n  mov %eax, %ebp\n5: loop 4b\n"
-        "  mov %ebp, %eax\n  mov $0x614, %dx\n  out %eax, %dx\n"
-        "  mov $64, %ecx\n  mov $-1, %ebp\n"
-        "6: rdtsc\n  mov %eax, %esi\n  movl $0, 0xa0020\n  rdtsc\n  sub %esi, %eax\n"
-        "  cmp %ebp, %eax\n  jae 7f\n  mov %eax, %ebp\n7: loop 6b\n"
-        "  mov %ebp, %eax\n  mov $0x618, %dx\n  out %eax, %dx\n"
-        // an interrupt through the 8259, in virtual wire mode: vectors from 20h, only IRQ 5 open
-        "  mov $0xfee00000, %ebx\n  movl $0x1ff, 0xf0(%ebx)\n  movl $0x700, 0x350(%ebx)\n"
-        "  mov $0x11, %al\n  out %al, $0x20\n  mov $0x20, %al\n  out %al, $0x21\n"
-        "  mov $4, %al\n  out %al, $0x21\n  mov $1, %al\n  out %al, $0x21\n  mov $0xdf, %al\n  out %al, $0x21\n"
-        "  lidt 0x1000 + (idt - tiny_code)\n  lgdt 0x1000 + (gdt - tiny_code)\n"
-        "  ljmp $8, $0x1000 + (1f - tiny_code)\n"
-        "1: mov $16, %eax\n  mov %eax, %ss\n  mov %eax, %ds\n  mov %eax, %es\n"
-        "  mov $0x608, %dx\n  out %al, %dx\n  sti\n"
-        "2: hlt\n  jmp 2b\n"
-        "handler:\n"
-        "  mov $0x604, %dx\n  mov $0x1badb002, %eax\n  out %eax, %dx\n"
-        "  mov $0x60c, %dx\n  out %al, %dx\n"
-        "3: cli\n  hlt\n  jmp 3b\n"
-        "text: .ascii \"sixteen letters\\n\"\n"
-        "  .balign 8\n"
-        "gdt_table: .quad 0, 0x00cf9a000000ffff, 0x00cf92000000ffff\n"
-        "gdt: .word 23\n  .long 0x1000 + (gdt_table - tiny_code)\n"
-        "idt: .word 0x40 * 8 - 1\n  .long 0x6000\n"
-        ".globl tiny_handler\n"
-        "tiny_handler: .long handler - tiny_code\n"
-        "tiny_end:\n"
-        ".code64\n"
-        ".popsection\n");
+__asm__(
+    ".pushsection .rodata\n"
+    ".code32\n"
+    ".globl tiny_code, tiny_end\n"
+    "tiny_code:\n"
+    "  mov $0x5000, %esp\n  movl $1, 0x7000\n"
+    "  mov $0x3f8, %dx\n  mov $'H', %al\n  out %al, %dx\n  mov $'i', %al\n  out %al, %dx\n"
+    // IN, and what it gave told back
+    "  mov $0x600, %dx\n  in %dx, %eax\n  mov $0x604, %dx\n  out %eax, %dx\n"
+    // nobody's port
+    "  mov $0x620, %dx\n  in %dx, %eax\n  mov $0x604, %dx\n  out %eax, %dx\n"
+    // REP OUTSB of the sixteen bytes at text
+    "  mov $0x1000 + (text - tiny_code), %esi\n  mov $16, %ecx\n  mov $0x3f8, %dx\n  cld\n  rep outsb\n"
+    // REP INSD, downwards, to RESULT + 0x40
+    "  mov $0x4040, %edi\n  mov $8, %ecx\n  mov $0x610, %dx\n  std\n  rep insl\n  cld\n"
+    // device memory: write, read back the next word, fill, and copy to RESULT + 0x100
+    "  mov $0xf0000000, %ebx\n  movl $0xcafe, (%ebx)\n  mov 4(%ebx), %eax\n"
+    "  mov $0x604, %dx\n  out %eax, %dx\n"
+    "  mov $0xf0000100, %edi\n  mov $0x55aa55aa, %eax\n  mov $32, %ecx\n  rep stosl\n"
+    "  mov $0xf0000100, %esi\n  mov $0x4100, %edi\n  mov $32, %ecx\n  rep movsl\n"
+    // across a page of the device
+    "  movl $0x01020304, 0xffe(%ebx)\n  mov 0xffe(%ebx), %eax\n  mov $0x604, %dx\n  out %eax, %dx\n"
+    // PCI configuration
+    "  mov $0xcf8, %dx\n  mov $0x80001800, %eax\n  out %eax, %dx\n  mov $0xcfc, %dx\n  in %dx, %eax\n"
+    "  mov $0x604, %dx\n  out %eax, %dx\n"
+    // posted
+    "  mov $0x42, %al\n  out %al, $0x80\n  movl $0x07410742, 0xa0010\n"
+    // TSC ticks per round trip, the best of 64: IN, and a posted write
+    "  mov $64, %ecx\n  mov $-1, %ebp\n"
+    "4: rdtsc\n  mov %eax, %esi\n  mov $0x600, %dx\n  in %dx, %eax\n  rdtsc\n  sub %esi, %eax\n"
+    "  cmp %ebp, %eax\n  jae 5f\n  mov %eax, %ebp\n5: loop 4b\n"
+    "  mov %ebp, %eax\n  mov $0x614, %dx\n  out %eax, %dx\n"
+    "  mov $64, %ecx\n  mov $-1, %ebp\n"
+    "6: rdtsc\n  mov %eax, %esi\n  movl $0, 0xa0020\n  rdtsc\n  sub %esi, %eax\n"
+    "  cmp %ebp, %eax\n  jae 7f\n  mov %eax, %ebp\n7: loop 6b\n"
+    "  mov %ebp, %eax\n  mov $0x618, %dx\n  out %eax, %dx\n"
+    // an interrupt through the 8259, in virtual wire mode: vectors from 20h, only IRQ 5 open
+    "  mov $0xfee00000, %ebx\n  movl $0x1ff, 0xf0(%ebx)\n  movl $0x700, 0x350(%ebx)\n"
+    "  mov $0x11, %al\n  out %al, $0x20\n  mov $0x20, %al\n  out %al, $0x21\n"
+    "  mov $4, %al\n  out %al, $0x21\n  mov $1, %al\n  out %al, $0x21\n  mov $0xdf, %al\n  out %al, $0x21\n"
+    "  lidt 0x1000 + (idt - tiny_code)\n  lgdt 0x1000 + (gdt - tiny_code)\n"
+    "  ljmp $8, $0x1000 + (1f - tiny_code)\n"
+    "1: mov $16, %eax\n  mov %eax, %ss\n  mov %eax, %ds\n  mov %eax, %es\n"
+    "  mov $0x608, %dx\n  out %al, %dx\n  sti\n"
+    "2: hlt\n  jmp 2b\n"
+    "handler:\n"
+    "  mov $0x604, %dx\n  mov $0x1badb002, %eax\n  out %eax, %dx\n"
+    "  mov $0x60c, %dx\n  out %al, %dx\n"
+    "3: cli\n  hlt\n  jmp 3b\n"
+    "text: .ascii \"sixteen letters\\n\"\n"
+    "  .balign 8\n"
+    "gdt_table: .quad 0, 0x00cf9a000000ffff, 0x00cf92000000ffff\n"
+    "gdt: .word 23\n  .long 0x1000 + (gdt_table - tiny_code)\n"
+    "idt: .word 0x40 * 8 - 1\n  .long 0x6000\n"
+    ".globl tiny_handler\n"
+    "tiny_handler: .long handler - tiny_code\n"
+    "tiny_end:\n"
+    ".code64\n"
+    ".popsection\n");
 extern const uint32_t tiny_handler;
 
 // ---- Hypercalls ----
@@ -199,7 +202,8 @@ static void fill_memory(domid_t dom)
     check(populate(dom, 512, 0, 16) == 16, "populating 16 pages");
     check(populate(dom, 1024, 0, 1) == 0, "more than max_mem must be refused");
     check(populate(dom, 5, 0, 1) == 0, "what is there must not be populated anew");
-    check(xendevicemodel_set_mem_type(dm, dom, HVMMEM_mmio_dm, 0xa0, 0x20) == 0, "VGA's window: %s", strerror(errno));
+    check(xendevicemodel_set_mem_type(dm, dom, HVMMEM_mmio_dm, 0xa0, 0x20) == 0, "VGA's window: %s",
+          strerror(errno));
 }
 
 static void load_code(domid_t dom)
@@ -229,7 +233,7 @@ static void set_state(domid_t dom)
         struct hvm_save_descriptor cpu_d;
         HVM_SAVE_TYPE(CPU) cpu;
         struct hvm_save_descriptor end_d;
-    } *c;
+    } * c;
     struct xen_domctl *op = buffer(sizeof(*op));
     uint8_t *got;
     uint32_t size;
@@ -261,7 +265,8 @@ static void set_state(domid_t dom)
     op->u.hvmcontext.size = sizeof(*c);
     check(domctl(op, XEN_DOMCTL_sethvmcontext, dom) == 0, "sethvmcontext: %s", strerror(errno));
     c->cpu.cr0 = 0x80000010; // paging without protection: no CPU can be in that state
-    check(domctl(op, XEN_DOMCTL_sethvmcontext, dom) == -1 && errno == EINVAL, "an impossible CR0 was taken");
+    check(domctl(op, XEN_DOMCTL_sethvmcontext, dom) == -1 && errno == EINVAL,
+          "an impossible CR0 was taken");
     op->u.hvmcontext.size = sizeof(*c) - 4;
     check(domctl(op, XEN_DOMCTL_sethvmcontext, dom) == -1, "a cut context was taken");
     xencall_free_buffer(call, got);
@@ -298,8 +303,8 @@ static void start_server(struct model *m)
         fatal("create_ioreq_server: %s", strerror(errno));
     if (xendevicemodel_get_ioreq_server_info(dm, m->dom, m->id, NULL, NULL, &ring_port))
         fatal("get_ioreq_server_info: %s", strerror(errno));
-    m->res = xenforeignmemory_map_resource(fm, m->dom, XENMEM_resource_ioreq_server, m->id, 0, 2, &addr,
-                                           PROT_READ | PROT_WRITE, 0);
+    m->res = xenforeignmemory_map_resource(fm, m->dom, XENMEM_resource_ioreq_server, m->id, 0, 2,
+                                           &addr, PROT_READ | PROT_WRITE, 0);
     if (!m->res)
         fatal("map_resource: %s", strerror(errno));
     m->ring = addr;
@@ -312,12 +317,19 @@ static void start_server(struct model *m)
     if (rc < 0)
         fatal("binding the ring's port %u: %s", ring_port, strerror(errno));
     m->ring_port = rc;
-    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 0, 0x3f8, 0x3ff) == 0, "map 3f8");
-    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 0, 0x600, 0x61f) == 0, "map 600");
-    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 0, 0x80, 0x80) == 0, "map 80");
-    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 0, 0x610, 0x700) == -1, "overlap taken");
-    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 1, DEVICE, DEVICE + 0x1fff) == 0, "map device");
-    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 1, 0xa0000, 0xbffff) == 0, "map VGA");
+    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 0, 0x3f8, 0x3ff) == 0,
+          "map 3f8");
+    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 0, 0x600, 0x61f) == 0,
+          "map 600");
+    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 0, 0x80, 0x80) == 0,
+          "map 80");
+    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 0, 0x610, 0x700) == -1,
+          "overlap taken");
+    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 1, DEVICE,
+                                                      DEVICE + 0x1fff) == 0,
+          "map device");
+    check(xendevicemodel_map_io_range_to_ioreq_server(dm, m->dom, m->id, 1, 0xa0000, 0xbffff) == 0,
+          "map VGA");
     check(xendevicemodel_map_pcidev_to_ioreq_server(dm, m->dom, m->id, 0, 0, 3, 0) == 0, "map PCI");
     check(xendevicemodel_set_ioreq_server_state(dm, m->dom, m->id, 1) == 0, "enable");
 }
@@ -392,7 +404,8 @@ static void serve(struct model *m)
     m->requests++;
     m->counted += r->count > 1;
     for (unsigned i = 0; i < r->count; i++) {
-        uint64_t value = r->data, step = (uint64_t)i * r->size, at = r->df ? r->data - step : r->data + step;
+        uint64_t value = r->data, step = (uint64_t)i * r->size,
+                 at = r->df ? r->data - step : r->data + step;
         if (r->data_is_ptr && !r->dir)
             guest_copy(m, at, &value, r->size, false);
         element(m, r, i, &value);
@@ -411,8 +424,10 @@ static void drain(struct model *m)
     struct buffered_iopage *p = m->ring;
     while (p->read_pointer != p->write_pointer) {
         buf_ioreq_t b = p->buf_ioreq[p->read_pointer % IOREQ_BUFFER_SLOT_NUM];
-        m->posted_port += b.type == IOREQ_TYPE_PIO && b.addr == 0x80 && b.data == 0x42 && b.size == 0;
-        m->posted_vga += b.type == IOREQ_TYPE_COPY && b.addr == 0xa0010 && b.data == 0x07410742 && b.size == 2;
+        m->posted_port +=
+            b.type == IOREQ_TYPE_PIO && b.addr == 0x80 && b.data == 0x42 && b.size == 0;
+        m->posted_vga +=
+            b.type == IOREQ_TYPE_COPY && b.addr == 0xa0010 && b.data == 0x07410742 && b.size == 2;
         __sync_fetch_and_add(&p->read_pointer, 1);
     }
 }
@@ -423,8 +438,10 @@ static void run_model(struct model *m)
     while (!m->done) {
         int port;
         if (poll(&fd, 1, BUDGET_MS) != 1)
-            fatal("the guest said nothing for %d ms; after %u requests, last type %u addr %llx state %u", BUDGET_MS,
-                m->requests, m->slot->type, (unsigned long long)m->slot->addr, m->slot->state);
+            fatal(
+                "the guest said nothing for %d ms; after %u requests, last type %u addr %llx state %u",
+                BUDGET_MS, m->requests, m->slot->type, (unsigned long long)m->slot->addr,
+                m->slot->state);
         port = xenevtchn_pending(ev);
         if (port < 0)
             continue;
@@ -459,7 +476,8 @@ static void judge(struct model *m)
     for (unsigned i = 0; i < 32; i++)
         check(words[0x40 + i] == 0x55aa55aa, "REP MOVSD: element %u is %x", i, words[0x40 + i]);
     check(m->counted == 4, "%u of 4 REP strings came as one request", m->counted);
-    check(m->posted_port == 1 && m->posted_vga == 1, "posted: %u, %u", m->posted_port, m->posted_vga);
+    check(m->posted_port == 1 && m->posted_vga == 1, "posted: %u, %u", m->posted_port,
+          m->posted_vga);
 }
 
 static void judge_info(domid_t dom, unsigned reason)
@@ -468,10 +486,11 @@ static void judge_info(domid_t dom, unsigned reason)
     struct xen_domctl_getdomaininfo *i = &op->u.getdomaininfo;
     check(domctl(op, XEN_DOMCTL_getdomaininfo, dom) == 0, "getdomaininfo: %s", strerror(errno));
     check(i->domain == dom && (i->flags & XEN_DOMINF_hvm_guest), "flags %x", i->flags);
-    check((i->flags & XEN_DOMINF_shutdown) && (i->flags >> XEN_DOMINF_shutdownshift & 255) == reason,
+    check((i->flags & XEN_DOMINF_shutdown) &&
+              (i->flags >> XEN_DOMINF_shutdownshift & 255) == reason,
           "flags %x after shutdown %u", i->flags, reason);
-    check(i->tot_pages == PAGES && i->max_pages == PAGES, "%llu pages of %llu", (unsigned long long)i->tot_pages,
-          (unsigned long long)i->max_pages);
+    check(i->tot_pages == PAGES && i->max_pages == PAGES, "%llu pages of %llu",
+          (unsigned long long)i->tot_pages, (unsigned long long)i->max_pages);
     xencall_free_buffer(call, op);
 }
 
@@ -491,9 +510,11 @@ static void round_trip(void)
     run_model(&m);
     // The write to 60ch is served in full before this, as the guest saw it.
     judge(&m);
-    check(xendevicemodel_shutdown(dm, m.dom, SHUTDOWN_poweroff) == 0, "remote_shutdown: %s", strerror(errno));
+    check(xendevicemodel_shutdown(dm, m.dom, SHUTDOWN_poweroff) == 0, "remote_shutdown: %s",
+          strerror(errno));
     judge_info(m.dom, SHUTDOWN_poweroff);
-    check(xendevicemodel_destroy_ioreq_server(dm, m.dom, m.id) == 0, "destroy_ioreq_server: %s", strerror(errno));
+    check(xendevicemodel_destroy_ioreq_server(dm, m.dom, m.id) == 0, "destroy_ioreq_server: %s",
+          strerror(errno));
     check(domctl(op, XEN_DOMCTL_destroydomain, 0) == -1, "dom0 let itself be destroyed");
     check(domctl(op, XEN_DOMCTL_destroydomain, m.dom) == 0, "destroydomain: %s", strerror(errno));
     check(domctl(op, XEN_DOMCTL_getdomaininfo, m.dom) == -1 && errno == ESRCH, "it is still there");
@@ -502,8 +523,8 @@ static void round_trip(void)
     xenforeignmemory_unmap_resource(fm, m.res);
     after = free_pages();
     check(after == before, "%lld pages did not come back", (long long)(before - after));
-    printf("hvm_tiny: %u requests, %u of them counted; IN %u ticks, posted write %u\n", m.requests, m.counted,
-           m.ticks_in, m.ticks_posted);
+    printf("hvm_tiny: %u requests, %u of them counted; IN %u ticks, posted write %u\n", m.requests,
+           m.counted, m.ticks_in, m.ticks_posted);
     xencall_free_buffer(call, op);
 }
 
@@ -521,7 +542,8 @@ static void prepare(struct model *m)
 static void give_back(struct model *m, struct xen_domctl *op, uint64_t before, const char *what)
 {
     uint64_t after;
-    check(domctl(op, XEN_DOMCTL_destroydomain, m->dom) == 0, "%s: destroydomain: %s", what, strerror(errno));
+    check(domctl(op, XEN_DOMCTL_destroydomain, m->dom) == 0, "%s: destroydomain: %s", what,
+          strerror(errno));
     xenforeignmemory_unmap_resource(fm, m->res);
     after = free_pages();
     check(after == before, "%s: %lld pages did not come back", what, (long long)(before - after));
@@ -550,7 +572,8 @@ static void device_model_dies(bool by_ports)
         xenevtchn_unbind(ev, m.port);
         xenevtchn_unbind(ev, m.ring_port);
     } else {
-        check(xendevicemodel_destroy_ioreq_server(dm, m.dom, m.id) == 0, "destroy server: %s", strerror(errno));
+        check(xendevicemodel_destroy_ioreq_server(dm, m.dom, m.id) == 0, "destroy server: %s",
+              strerror(errno));
     }
     for (unsigned i = 0; i < 2000 && words[0x40 + 31] != ~0u; i++) {
         usleep(1000);
@@ -583,7 +606,8 @@ static void domain_dies(void)
     xencall_free_buffer(call, op);
 }
 
-// Another guest, not the one that is served, and memory in many small pieces: what is counted comes back.
+// Another guest, not the one that is served, and memory in many small pieces: what is counted comes
+// back.
 static void two_guests(void)
 {
     struct model a = {0}, b = {0};
@@ -620,15 +644,19 @@ static void dirty_pages(void)
     memset(bits, 0, sizeof(bits));
 
     prepare(&m);
-    check(xendevicemodel_track_dirty_vram(dm, m.dom, 0, 64, bits) == 0, "track: %s", strerror(errno));
+    check(xendevicemodel_track_dirty_vram(dm, m.dom, 0, 64, bits) == 0, "track: %s",
+          strerror(errno));
     bits[0] = ~0ul;
-    check(xendevicemodel_track_dirty_vram(dm, m.dom, 0, 64, bits) == 0, "track: %s", strerror(errno));
+    check(xendevicemodel_track_dirty_vram(dm, m.dom, 0, 64, bits) == 0, "track: %s",
+          strerror(errno));
     check(bits[0] == 0 || bits[0] == ~0ul, "nobody ran, and %lx are dirty", bits[0]);
     check(domctl(op, XEN_DOMCTL_unpausedomain, m.dom) == 0, "unpause: %s", strerror(errno));
     wait_for_request(&m);
-    check(xendevicemodel_destroy_ioreq_server(dm, m.dom, m.id) == 0, "destroy server: %s", strerror(errno));
+    check(xendevicemodel_destroy_ioreq_server(dm, m.dom, m.id) == 0, "destroy server: %s",
+          strerror(errno));
     usleep(300000);
-    check(xendevicemodel_track_dirty_vram(dm, m.dom, 0, 64, bits) == 0, "track: %s", strerror(errno));
+    check(xendevicemodel_track_dirty_vram(dm, m.dom, 0, 64, bits) == 0, "track: %s",
+          strerror(errno));
     check(bits[0] & 1ul << 7, "the page written is not dirty: %lx", bits[0]);
     check(bits[0] == ~0ul || !(bits[0] & 1ul << 40), "a page not written is dirty: %lx", bits[0]);
     give_back(&m, op, before, "dirty pages");

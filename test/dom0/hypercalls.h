@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Every hypercall of the public ABI as the abuse test needs to know it: where its arguments stand, which
-// subcommands it has, and which of them would rightly harm the privileged domain that issues them.
+// Every hypercall of the public ABI as the abuse test needs to know it: where its arguments stand,
+// which subcommands it has, and which of them would rightly harm the privileged domain that issues
+// them.
 
 #pragma once
 
@@ -10,7 +11,7 @@
 #include <stdint.h>
 
 // The whole ABI, as the toolstack sees it.
-#define __XEN_TOOLS__ 1
+#define __XEN_TOOLS__             1
 #define __XEN_INTERFACE_VERSION__ __XEN_LATEST_INTERFACE_VERSION__
 #include <xen/xen.h>
 
@@ -26,19 +27,21 @@ enum form {
     FORM_CMD_TWO_BUFFERS, // (cmd, pointer, count, pointer, count)
 };
 
-#define BIT(n) (1ull << (n))
+#define BIT(n)            (1ull << (n))
 #define BITS(first, last) (((2ull << ((last) - (first))) - 1) << (first))
-#define ALL BITS(0, 63)
+#define ALL               BITS(0, 63)
 
 struct hypercall {
     unsigned number;
     const char *name;
     enum form form;
-    unsigned last_cmd;  // subcommands 0 ... last_cmd exist
-    uint64_t pointed;   // subcommands that cannot succeed with a pointer to nowhere
-    uint64_t wild_only; // harmful if their argument could be read: only ever get pointers to nowhere
-    uint64_t never;     // act without reading an argument, and harm who asks: shutdown, vcpu down, NMI ...
-    bool pv;            // of paravirtualized domains only
+    unsigned last_cmd; // subcommands 0 ... last_cmd exist
+    uint64_t pointed;  // subcommands that cannot succeed with a pointer to nowhere
+    uint64_t
+        wild_only; // harmful if their argument could be read: only ever get pointers to nowhere
+    uint64_t
+        never; // act without reading an argument, and harm who asks: shutdown, vcpu down, NMI ...
+    bool pv;   // of paravirtualized domains only
 };
 
 static const struct hypercall hypercalls[] = {
@@ -54,7 +57,8 @@ static const struct hypercall hypercalls[] = {
     {9, "get_debugreg", FORM_CMD_TYPE, 0, ALL, 0, 0, true},
     {10, "update_descriptor", FORM_CMD_TYPE, 0, ALL, 0, 0, true},
     // 0, 1 and 6 answer with how many extents were done, which is none.
-    {12, "memory_op", FORM_CMD_POINTER, 28, ALL & ~(BITS(0, 2) | BIT(6) | BIT(8) | BITS(18, 19)), 0, 0, false},
+    {12, "memory_op", FORM_CMD_POINTER, 28, ALL & ~(BITS(0, 2) | BIT(6) | BIT(8) | BITS(18, 19)), 0,
+     0, false},
     {13, "multicall", FORM_POINTER_COUNT, 0, ALL, 0, 0, false},
     {14, "update_va_mapping", FORM_CMD_TYPE, 0, ALL, 0, 0, true},
     {15, "set_timer_op", FORM_POINTER, 0, 0, 0, ALL, false}, // loses the kernel's tick
@@ -66,8 +70,8 @@ static const struct hypercall hypercalls[] = {
     {21, "vm_assist", FORM_CMD_TYPE, 5, ALL, 0, 0, false},
     {22, "update_va_mapping_otherdomain", FORM_CMD_TYPE, 0, ALL, 0, 0, true},
     {23, "iret", FORM_POINTER, 0, ALL, 0, 0, true},
-    {24, "vcpu_op", FORM_CMD_ID_POINTER, 13, BIT(0) | BITS(4, 6) | BIT(8) | BIT(10) | BITS(12, 13), 0,
-     BITS(1, 2) | BIT(7) | BIT(9) | BIT(11), false},
+    {24, "vcpu_op", FORM_CMD_ID_POINTER, 13, BIT(0) | BITS(4, 6) | BIT(8) | BIT(10) | BITS(12, 13),
+     0, BITS(1, 2) | BIT(7) | BIT(9) | BIT(11), false},
     {25, "set_segment_base", FORM_CMD_TYPE, 0, ALL, 0, 0, true},
     {26, "mmuext_op", FORM_POINTER_COUNT, 0, ALL, 0, 0, true},
     {27, "xsm_op", FORM_POINTER, 0, ALL, 0, 0, false},
@@ -78,7 +82,8 @@ static const struct hypercall hypercalls[] = {
     {32, "event_channel_op", FORM_CMD_POINTER, 13, ALL, 0, 0, false},
     {33, "physdev_op", FORM_CMD_POINTER, 31, ALL & ~BITS(0, 4),
      BIT(7) | BITS(15, 16) | BITS(19, 20) | BITS(24, 27) | BITS(30, 31), 0, false},
-    {34, "hvm_op", FORM_CMD_POINTER, 25, BITS(0, 4) | BITS(9, 13) | BIT(15) | BIT(23) | BIT(25), 0, 0, false},
+    {34, "hvm_op", FORM_CMD_POINTER, 25, BITS(0, 4) | BITS(9, 13) | BIT(15) | BIT(23) | BIT(25), 0,
+     0, false},
     {35, "sysctl", FORM_POINTER, 0, ALL, 0, 0, false},
     {36, "domctl", FORM_POINTER, 0, ALL, 0, 0, false},
     {37, "kexec_op", FORM_CMD_POINTER, 6, BIT(0) | BITS(3, 6), ALL, 0, false},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Prints the time stamp counter and the time since the kernel began to keep it. Under QEMU's icount with
-// shift 0 and in Bochs the counter counts instructions since the machine was switched on.
+// Prints the time stamp counter and the time since the kernel began to keep it. Under QEMU's icount
+// with shift 0 and in Bochs the counter counts instructions since the machine was switched on.
 
 #include <stdio.h>
 #include <time.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a guest's CPUID shows, computed on this very host: nothing root mode cannot keep its promise for. */
+/* What a guest's CPUID shows, computed on this very host: nothing root mode cannot keep its promise
+ * for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +69,8 @@ static void make(struct policy_config c)
 static int setup(void **unused)
 {
     (void)unused;
-    make((struct policy_config){.vcpus = 4, .x2apic = true, .tsc_deadline = true, .xen_version = 4 << 16 | 17});
+    make((struct policy_config){
+        .vcpus = 4, .x2apic = true, .tsc_deadline = true, .xen_version = 4 << 16 | 17});
     return 0;
 }
 
@@ -88,7 +90,8 @@ static void no_virtualization_inside(void **unused)
 static void features_are_the_hosts_or_ours(void **unused)
 {
     struct cpuid_regs host = cpuid(1), guest = ask(1, 0);
-    u32 ours = CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE | CPUID_1_ECX_OSXSAVE;
+    u32 ours = CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE |
+               CPUID_1_ECX_OSXSAVE;
 
     (void)unused;
     assert_int_equal(guest.ecx & ~host.ecx & ~ours, 0);
@@ -149,7 +152,8 @@ static void control_bits_follow_features(void **unused)
     assert_int_equal(!!(p.cr4_mask & CR4_SMAP), !!(seven.ebx & CPUID_7_EBX_SMAP));
     assert_int_equal(!!(p.cr4_mask & CR4_FSGSBASE), !!(seven.ebx & CPUID_7_EBX_FSGSBASE));
     assert_int_equal(!!(p.efer_mask & EFER_NXE), !!(ask(0x80000001, 0).edx & CPUID_EXT1_EDX_NX));
-    assert_int_equal(p.cr4_mask & (CR4_VMXE | CR4_SMXE | CR4_LA57 | CR4_PKE | CR4_CET | CR4_PKS), 0);
+    assert_int_equal(p.cr4_mask & (CR4_VMXE | CR4_SMXE | CR4_LA57 | CR4_PKE | CR4_CET | CR4_PKS),
+                     0);
     assert_int_equal(p.efer_mask & (EFER_SVME | EFER_LMSLE), 0);
 }
 
@@ -182,7 +186,8 @@ static void any_leaf_may_be_asked(void **unused)
     for (unsigned i = 0; i < 200000; i++) {
         u32 base[] = {0, 0x40000000, 0x80000000, (u32)random_u64()};
         u32 leaf = base[random_below(4)] + (u32)random_below(64), subleaf = (u32)random_below(80);
-        bool known = leaf <= basic || leaf - 0x40000000 <= 5 || leaf - 0x80000000 <= extended - 0x80000000;
+        bool known =
+            leaf <= basic || leaf - 0x40000000 <= 5 || leaf - 0x80000000 <= extended - 0x80000000;
 
         if (!known)
             assert_true(is_zero(ask(leaf, subleaf)));

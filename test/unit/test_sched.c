@@ -13,9 +13,9 @@
 #include "hv/sched.h"
 #include "random.h"
 
-#define MS       1000000ull
-#define BLOCKED  1u
-#define MANY     8
+#define MS      1000000ull
+#define BLOCKED 1u
+#define MANY    8
 
 static struct run_queue rq[2];
 static struct sched_entity e[MANY];
@@ -39,7 +39,8 @@ static struct sched_entity *pick(u64 *slice)
     return sched_pick(&rq[0], now, slice ? slice : &none);
 }
 
-/* Lets the queue run for ms, ending each slice when it is due and looking in at least every millisecond. */
+/* Lets the queue run for ms, ending each slice when it is due and looking in at least every
+ * millisecond. */
 static void run_for(u64 ms)
 {
     u64 end = now + ms * MS;
@@ -208,8 +209,8 @@ static void only_the_stopped_migrate(void **state)
     assert_int_equal(sched_migrate(&e[1], 1), -EINVAL);
 }
 
-/* Random life: at any time exactly one runs if any can, time is accounted for to the nanosecond, and nobody
- * that can run waits longer than all the others' slices. */
+/* Random life: at any time exactly one runs if any can, time is accounted for to the nanosecond,
+ * and nobody that can run waits longer than all the others' slices. */
 static void random_life(void **state)
 {
     u64 busy = 0, sum = 0;
