@@ -25,12 +25,15 @@
 #define REG_TIMER_COUNT  0x390
 #define REG_TIMER_DIVIDE 0x3e0
 
-#define SVR_ENABLE       (1u << 8)
-#define LVT_MASKED       (1u << 16)
-#define LVT_NMI          (4u << 8)
-#define LVT_DEADLINE     (2u << 17)
-#define ICR_PENDING      (1u << 12)
-#define DIVIDE_BY_1      0xb
+/* Interrupts may come at vectors 16 to 31 (SDM 3A 10.5.2), which the IDT has for exceptions: held
+ * back. */
+#define TPR_EXCEPTIONS 0x10
+#define SVR_ENABLE     (1u << 8)
+#define LVT_MASKED     (1u << 16)
+#define LVT_NMI        (4u << 8)
+#define LVT_DEADLINE   (2u << 17)
+#define ICR_PENDING    (1u << 12)
+#define DIVIDE_BY_1    0xb
 
 static volatile u32 *registers; /* xAPIC: the mapped page; NULL in x2APIC mode */
 static bool ready, deadline;
@@ -86,7 +89,7 @@ void lapic_cpu_init(void)
 {
     enable();
     reg_write(REG_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
-    reg_write(REG_TPR, 0);
+    reg_write(REG_TPR, TPR_EXCEPTIONS);
     reg_write(REG_LVT_LINT0, LVT_MASKED);
     reg_write(REG_LVT_LINT1, LVT_NMI);
     reg_write(REG_LVT_ERROR, VECTOR_ERROR);
