@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The system layer: every executable test/system/*.sh, once per vendor.
+"""The system layer: every executable test/system/*.sh, once per vendor, the vendors side by side.
 
 A script finds VENDOR (svm or vmx), HELIUM_ROOT, HELIUM_BUILD and LOGS (a directory of its own for the
 logs of its emulators) in its environment and prints `ok <what>` or `FAIL <what> <why>` lines.
@@ -8,6 +8,7 @@ logs of its emulators) in its environment and prints `ok <what>` or `FAIL <what>
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 from emulator import BUILD, LOGS, ROOT
 
@@ -40,13 +41,17 @@ def run_script(script, vendor, report):
     report.batch(judge(prefix, log.read_text(errors="replace"), done.returncode), log)
 
 
-def run(report, vendors, only):
+def run_vendor(vendor, scripts, report):
+    for script in scripts:
+        report.say(f"system: {script.name} on {vendor}")
+        run_script(script, vendor, report)
+
+
+def run(report, vendors, jobs, only):
     scripts = sorted(path for path in (ROOT / "test/system").glob("*.sh") if os.access(path, os.X_OK))
     if not scripts:
         report.batch([("system", "no executable script in test/system")])
         return
-    for vendor in vendors:
-        for script in scripts:
-            if only.search(script.stem):
-                report.say(f"system: {script.name} on {vendor}")
-                run_script(script, vendor, report)
+    chosen = [script for script in scripts if only.search(script.stem)]
+    with ThreadPoolExecutor(min(jobs, len(vendors))) as pool:
+        list(pool.map(lambda vendor: run_vendor(vendor, chosen, report), vendors))
