@@ -605,10 +605,11 @@ static int read_model_args(struct reader *r)
 static int get_action(struct reader *r, enum vm_action *to)
 {
     static const char *const words[] = {"destroy", "restart", "preserve", NULL};
-    unsigned n;
+    unsigned n = 0;
     int rc = get_word(r, words, &n);
 
-    *to = (enum vm_action)n;
+    if (rc == 0)
+        *to = (enum vm_action)n;
     return rc;
 }
 
