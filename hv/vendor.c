@@ -26,7 +26,7 @@ int vendor_probe(void)
                      vendor_caps.tsc_scaling ? ", TSC scaling" : "");
             return 0;
         }
-        if (reason)
+        if (reason && rc != -ENOENT) /* the vendor whose CPU this is knows best */
             why = reason;
     }
     log_err("%s", why);
