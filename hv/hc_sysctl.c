@@ -171,14 +171,9 @@ static s64 cpu_times(struct vcpu *v, struct xen_sysctl *u)
     u32 n = MIN(g->max_cpus, cpus_online);
 
     for (u32 i = 0; i < n; i++) {
-        xen_sysctl_cpuinfo_t one = {.idletime = 0};
-        u64 busy = 0;
-        struct domain *d;
+        u64 now = time_ns(), busy = sched_busy(&percpu[i]->rq, now);
+        xen_sysctl_cpuinfo_t one = {.idletime = now > busy ? now - busy : 0};
 
-        for (u32 id = 0; id < DOMID_FIRST_RESERVED && (d = domain_from((u16)id)); id = d->id + 1u)
-            for (unsigned k = 0; k < d->vcpus; k++)
-                busy += d->vcpu[k]->sched.cpu == i ? d->vcpu[k]->sched.runtime : 0;
-        one.idletime = time_ns() > busy ? time_ns() - busy : 0;
         if (guest_write(v, (u64)g->info.p + i * sizeof(one), &one, sizeof(one)))
             return -EFAULT;
     }

@@ -38,6 +38,7 @@ static const struct hypercall_entry table[] = {
     [__HYPERVISOR_sysctl] = {hc_sysctl, true},
     [__HYPERVISOR_domctl] = {hc_domctl, true},
     [__HYPERVISOR_dm_op] = {hc_dm_op, true},
+    [__HYPERVISOR_hypfs_op] = {hc_hypfs_op, true},
 };
 
 /* Said once for each number: a stock kernel probes, and that is no news the second time. */

@@ -32,7 +32,7 @@ void hypercall_set_arg(struct vcpu *v, unsigned i, u64 value);
 
 hypercall_fn hc_memory_op, hc_xen_version, hc_console_io, hc_vcpu_op, hc_sched_op,
     hc_event_channel_op, hc_hvm_op, hc_physdev_op, hc_platform_op, hc_vm_assist, hc_grant_table_op,
-    hc_domctl, hc_sysctl, hc_dm_op;
+    hc_domctl, hc_sysctl, hc_dm_op, hc_hypfs_op;
 
 /* d by the number in a hypercall, DOMID_SELF included; a domain other than the caller's only for
  * the privileged one. NULL and *rc: -ESRCH, -EPERM. */

@@ -34,6 +34,7 @@ _Static_assert(sizeof(struct ioreq) * DOMAIN_MAX_VCPUS <= PAGE_SIZE,
 struct ioreq_server {
     bool enabled;
     u8 buffered; /* HVM_IOREQSRV_BUFIOREQ_* */
+    struct ioreq_counts counts;
     mfn_t slots, ring;
     evtchn_port_t ring_port;
     evtchn_port_t port[DOMAIN_MAX_VCPUS];
@@ -174,9 +175,11 @@ static enum outcome submit(struct vcpu *v, struct ioreq *r, u32 count)
     spin_lock(&q->lock);
     s = is_index(r) ? NULL : route(q, r);
     if (s && is_posted(r) && post(v->domain, s, r->type, r->addr, r->size, r->data)) {
+        s->counts.posted++;
         outcome = POSTED;
     } else if (s && evtchn_hv_bound(v->domain, s->port[v->id])) {
         send(v, s, r, count);
+        s->counts.sent++;
         outcome = SENT;
     }
     spin_unlock(&q->lock);
@@ -510,6 +513,20 @@ int ioreq_server_map(struct domain *d, u16 id, enum ioreq_kind kind, u64 first, 
 int ioreq_server_unmap(struct domain *d, u16 id, enum ioreq_kind kind, u64 first, u64 last)
 {
     return change_range(d, id, kind, first, last, ioreq_range_remove);
+}
+
+bool ioreq_server_counts(struct domain *d, u16 id, struct ioreq_counts *c)
+{
+    struct ioreq_server *s;
+
+    if (!d->ioreq)
+        return false;
+    spin_lock(&d->ioreq->lock);
+    s = server_of(d->ioreq, id);
+    if (s)
+        *c = s->counts;
+    spin_unlock(&d->ioreq->lock);
+    return s != NULL;
 }
 
 mfn_t ioreq_page(struct domain *d, u16 server, u64 frame)

@@ -76,6 +76,13 @@ int __must_check ioreq_server_map(struct domain *d, u16 id, enum ioreq_kind kind
 int __must_check ioreq_server_unmap(struct domain *d, u16 id, enum ioreq_kind kind, u64 first,
                                     u64 last);
 
+/* What the guest asked of a server in all: requests it was made to wait for, and posted ones.
+ * false: there is no such server. */
+struct ioreq_counts {
+    u64 sent, posted;
+};
+bool ioreq_server_counts(struct domain *d, u16 id, struct ioreq_counts *c);
+
 /* XENMEM_acquire_resource: frame 0 is the buffered ring, 1 the slots. The domain owns them
  * (hv/frames.h). MFN_NONE: no such server or frame. */
 mfn_t ioreq_page(struct domain *d, u16 server, u64 frame);

@@ -55,6 +55,7 @@ static void charge(struct run_queue *rq, struct sched_entity *e, u64 now)
     u64 ran = now > e->started ? now - e->started : 0;
 
     e->runtime += ran;
+    rq->busy += ran;
     e->vruntime += ran * SCHED_WEIGHT_DEFAULT / e->weight;
     e->started = now;
     if (e->class == SCHED_NORMAL && e->vruntime > rq->min_vruntime &&
@@ -166,6 +167,18 @@ struct sched_entity *sched_pick(struct run_queue *rq, u64 now, u64 *slice)
     }
     spin_unlock(&rq->lock);
     return e;
+}
+
+u64 sched_busy(struct run_queue *rq, u64 now)
+{
+    u64 busy;
+
+    spin_lock(&rq->lock);
+    busy = rq->busy;
+    if (rq->current && now > rq->current->started)
+        busy += now - rq->current->started;
+    spin_unlock(&rq->lock);
+    return busy;
 }
 
 bool sched_switch_to(struct run_queue *rq, struct sched_entity *to, u64 now)

@@ -41,6 +41,7 @@ struct run_queue {
     unsigned cpu;
     struct sched_entity *head[SCHED_CLASSES];
     struct sched_entity *current;
+    u64 busy;         /* ns that anybody ran here, but for current's turn */
     u64 min_vruntime; /* where a newcomer or a sleeper starts, at the least */
     bool open_ended;  /* current was alone when it was picked: its turn has no end yet */
     unsigned runnable;
@@ -62,6 +63,9 @@ int sched_set_class(struct sched_entity *e, enum sched_class class);
 /* This CPU's queue: charges what ran, and returns what runs next with *slice ns to run (0: until
  * something happens), or NULL: idle. The entity stays current until the next pick. */
 struct sched_entity *sched_pick(struct run_queue *rq, u64 now, u64 *slice);
+
+/* ns that anybody ran on this CPU until now. Any CPU. */
+u64 sched_busy(struct run_queue *rq, u64 now);
 
 /* Direct switch: to runs now on this queue instead of what is current, keeping its slice. to must
  * be queued or running nowhere, and belong to rq. Returns false if it is not so. */

@@ -64,6 +64,26 @@ static void idle_when_nobody_can_run(void **state)
     assert_null(pick(NULL));
 }
 
+/* However many took turns, and whoever of them is gone: the CPU's time stays counted. */
+static void time_of_the_cpu(void **state)
+{
+    (void)state;
+    now = 5 * MS;
+    assert_int_equal(sched_busy(&rq[0], now), 0);
+    pick(NULL); /* idle until here */
+    sched_unblock(&e[0], BLOCKED);
+    sched_unblock(&e[1], BLOCKED);
+    run_for(20);
+    assert_int_equal(sched_busy(&rq[0], now), 20 * MS);
+    assert_int_equal(sched_busy(&rq[0], now + MS), 21 * MS); /* the turn that lasts */
+    sched_block(&e[0], BLOCKED);
+    sched_block(&e[1], BLOCKED);
+    pick(NULL);
+    memset(e, 0, sizeof(e));
+    assert_int_equal(sched_busy(&rq[0], now + 9 * MS), 20 * MS);
+    assert_int_equal(sched_busy(&rq[1], now), 0);
+}
+
 static void alone_needs_no_slice(void **state)
 {
     u64 slice = 1;
@@ -245,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(idle_when_nobody_can_run, setup),
+        cmocka_unit_test_setup(time_of_the_cpu, setup),
         cmocka_unit_test_setup(alone_needs_no_slice, setup),
         cmocka_unit_test_setup(a_newcomer_ends_solitude, setup),
         cmocka_unit_test_setup(every_reason_must_go, setup),
