@@ -10,6 +10,7 @@
 #include "hv/frames.h"
 #include "hv/lapic.h"
 #include "hv/log.h"
+#include "hv/mcheck.h"
 #include "hv/panic.h"
 #include "hv/percpu.h"
 #include "hv/run.h"
@@ -103,6 +104,7 @@ static void start_this_cpu(void)
 {
     mask_8259s();
     lapic_cpu_init();
+    mcheck_cpu_init();
     this_cpu()->apic_id = lapic_id();
     xstate_init();
     xstate_cpu_init();

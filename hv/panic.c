@@ -3,6 +3,7 @@
 #include "hv/cpu.h"
 #include "hv/layout.h"
 #include "hv/log.h"
+#include "hv/mcheck.h"
 #include "hv/panic.h"
 #include "hv/percpu.h"
 #include "hv/printf.h"
@@ -11,10 +12,13 @@
 #include "hv/trap.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
+#include "hv/vmem.h"
+#include "hv/x86.h"
 
 #define BACKTRACE_DEPTH 24
 
 static unsigned panicking; /* the first CPU in, plus one */
+static unsigned awake;     /* CPUs that did not stop when told to */
 
 static void print_address(u64 address)
 {
@@ -38,7 +42,8 @@ static void backtrace(u64 frame)
 
         if (frame % 8 || frame < STACKS_BASE || ALIGN_DOWN(frame + 8, STACK_SLOT) != slot)
             return;
-        print_address(f[1] - 1); /* the call, not what follows it */
+        if (f[1])
+            print_address(f[1] - 1); /* the call, not what follows it */
         if (f[0] <= frame)
             return;
         frame = f[0];
@@ -82,9 +87,19 @@ static void enter_panic(void)
 
     if (!__atomic_compare_exchange_n(&panicking, &expect, this_cpu()->id + 1, false,
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        hlt_forever();
-    smp_stop_others();
+        smp_stop_this();
+    awake = smp_stop_others();
     log_unlock_forever();
+}
+
+static void __noreturn stop(void)
+{
+    print_current();
+    if (awake)
+        log_err("%u CPUs did not stop", awake);
+    else
+        log_err("all CPUs stopped");
+    hlt_forever();
 }
 
 void panic(const char *fmt, ...)
@@ -98,21 +113,27 @@ void panic(const char *fmt, ...)
     va_end(args);
     log_err("PANIC on CPU %u: %s", this_cpu()->id, text);
     backtrace((u64)__builtin_frame_address(0));
-    print_current();
-    log_err("all CPUs stopped");
-    hlt_forever();
+    stop();
+}
+
+/* A push that met the guard page could not push the fault's frame either: #DF, on its own stack. */
+static const char *what(const struct trap_frame *f)
+{
+    if (f->vector == TRAP_DF)
+        return vmem_is_guard(read_cr2()) ? "stack overflow" : "double fault";
+    return f->vector == TRAP_MC ? "machine check" : "exception";
 }
 
 void panic_trap(const struct trap_frame *f)
 {
     enter_panic();
-    log_err("PANIC on CPU %u: exception in root mode", this_cpu()->id);
+    log_err("PANIC on CPU %u: %s in root mode", this_cpu()->id, what(f));
+    if (f->vector == TRAP_MC)
+        mcheck_report();
     print_frame(f);
     print_address(f->rip);
     backtrace(f->rbp);
-    print_current();
-    log_err("all CPUs stopped");
-    hlt_forever();
+    stop();
 }
 
 void __noreturn __stack_chk_fail(void);

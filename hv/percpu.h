@@ -17,7 +17,7 @@ struct percpu {
     unsigned id;         /* 0 is the boot CPU; dense */
     u32 apic_id;
     bool online;
-    bool stopped;         /* by a panic elsewhere */
+    bool stopped;         /* for good: smp_stop_this() */
     void *stack;          /* top */
     struct vcpu *current; /* loaded here, or NULL */
     struct percpu_vendor *vendor;

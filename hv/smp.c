@@ -6,6 +6,7 @@
 #include "hv/frames.h"
 #include "hv/lapic.h"
 #include "hv/log.h"
+#include "hv/mcheck.h"
 #include "hv/panic.h"
 #include "hv/percpu.h"
 #include "hv/smp.h"
@@ -20,6 +21,7 @@ extern const u64 ap_protected_offset, ap_long_offset;
 
 #define REAL_MODE_END 0xa0000ull
 #define AP_TIMEOUT_NS 1000000000ull
+#define STOP_TICKS    (1ull << 32) /* of the TSC, for there may be no calibrated time yet */
 #define GDT_CODE32    0x00cf9b000000ffffull
 #define GDT_DATA32    0x00cf93000000ffffull
 #define GDT_CODE64    0x00af9b000000ffffull
@@ -77,6 +79,7 @@ static void __noreturn ap_main(struct percpu *c)
     vmem_switch();
     cpu_features_enable();
     lapic_cpu_init();
+    mcheck_cpu_init();
     xstate_cpu_init();
     if (vendor->cpu_on())
         panic("CPU %u cannot enter root mode's operation", c->id);
@@ -179,10 +182,30 @@ void smp_start(const struct acpi_info *acpi, const struct boot_info *bi, void (*
 
 static bool stopping;
 
-void smp_stop_others(void)
+static unsigned others_awake(void)
 {
+    unsigned awake = 0;
+
+    for (unsigned i = 0; i < cpus_online; i++)
+        awake += percpu[i] != this_cpu() && !READ_ONCE(percpu[i]->stopped);
+    return awake;
+}
+
+unsigned smp_stop_others(void)
+{
+    u64 start = rdtsc();
+
     __atomic_store_n(&stopping, true, __ATOMIC_RELEASE);
     lapic_nmi_others();
+    while (others_awake() && rdtsc() - start < STOP_TICKS)
+        cpu_pause();
+    return others_awake();
+}
+
+void smp_stop_this(void)
+{
+    WRITE_ONCE(this_cpu()->stopped, true);
+    hlt_forever();
 }
 
 bool smp_stopping(void)

@@ -5,6 +5,7 @@
 
 #include "hv/acpi.h"
 #include "hv/boot_info.h"
+#include "hv/compiler.h"
 #include "hv/types.h"
 
 struct percpu;
@@ -32,8 +33,11 @@ void smp_init_boot_cpu(void);
  * reported and left out. Each runs ready() and then the idle loop given by main. Boot CPU. */
 void smp_start(const struct acpi_info *acpi, const struct boot_info *bi, void (*main)(void));
 
-/* The end of the machine's work, or a panic: the other CPUs stop for good. Any CPU, any time. */
-void smp_stop_others(void);
+/* The end of the machine's work, or a panic: the other CPUs stop for good. Returns how many of them
+ * have not done so after a second or some. Any CPU, any time. */
+unsigned smp_stop_others(void);
+/* This CPU is one of those. */
+void smp_stop_this(void) __noreturn;
 /* Has somebody asked for that? An NMI looks. */
 bool smp_stopping(void);
 

@@ -25,7 +25,7 @@ static bool fixup(struct trap_frame *f)
 void trap_nmi(void)
 {
     if (smp_stopping())
-        hlt_forever();
+        smp_stop_this();
     this_cpu()->nmis++;
     irq_nmi();
 }

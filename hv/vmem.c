@@ -160,6 +160,11 @@ void vmem_trampoline_free(hpa_t root)
     ptab_destroy(&trampoline);
 }
 
+bool vmem_is_guard(u64 va)
+{
+    return va >= STACKS_BASE && va < next_stack && va % STACK_SLOT < STACK_SLOT - STACK_SIZE;
+}
+
 static bool in_text(u64 pa, u64 size)
 {
     u64 text = image_hpa(__text_start).v, end = image_hpa(__text_end).v;

@@ -51,6 +51,8 @@ void *__must_check vmem_map_device(hpa_t base, u64 size);
 
 /* A stack with a guard page below it. Returns its top, 16-byte aligned, or NULL. Boot CPU. */
 void *__must_check vmem_alloc_stack(void);
+/* Is this an address in the guard of a stack? */
+bool vmem_is_guard(u64 va);
 
 /* Walks the live tables: panics if a page is writable and executable, if a frame of the image's
  * text is reachable through a writable page, or if a guard page is mapped. */

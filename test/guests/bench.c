@@ -109,7 +109,7 @@ static void measure_timer(void)
     report(has_deadline() ? "timer-due-to-handler" : "timer-set-to-handler");
 }
 
-static void hypercall(bool intel)
+static void one_hypercall(bool intel)
 {
     u64 rax = 0;
 
@@ -133,7 +133,7 @@ static void measure_root_mode(void)
 
     if (!under_helium())
         return;
-    MEASURE("hypercall", hypercall(intel));
+    MEASURE("hypercall", one_hypercall(intel));
     MEASURE("port-in", (void)in32(0x600));
     MEASURE("port-out", out32(0x600, 1));
     MEASURE("mmio-read", (void)*(volatile u32 *)0xfed40000);

@@ -28,6 +28,7 @@
 #include "hv/vmem.h"
 #include "test/hv/runner.h"
 #include "test/hv/testdev.h"
+#include "test/hv/upset.h"
 #include <xen/sched.h>
 
 #define COM1_LSR        0x3fd
@@ -171,17 +172,24 @@ static int load(struct guest_run *g, const struct boot_module *m)
     return rc ? rc : pvh_load(g->d, &b);
 }
 
-/* VMCALL and VMMCALL: 0 in EAX comes back as the sum of EBX and ECX; all else is -ENOSYS, and
- * -EPERM from outside ring 0, as Xen has it. */
+enum test_hypercall { CALL_SUM, CALL_UPSET, CALL_NMIS };
+
+/* VMCALL and VMMCALL, by EAX: the sum of EBX and ECX; what the guest's upset= names; NMIs: 0 if no
+ * CPU missed one. All else is -ENOSYS, and -EPERM from outside ring 0, as Xen has it. */
 static void test_hypercall(struct vcpu *v)
 {
+    const struct guest_run *g = v->domain->owner;
     struct cpu_state s;
 
     vendor->state_get(v, STATE_CS_SS, &s);
     if (SEG_DPL(s.seg[SEG_SS].attr) != 0)
         v->gpr[RAX] = (u64)-EPERM;
-    else if ((u32)v->gpr[RAX] == 0)
+    else if ((u32)v->gpr[RAX] == CALL_SUM)
         v->gpr[RAX] = (u32)(v->gpr[RBX] + v->gpr[RCX]);
+    else if ((u32)v->gpr[RAX] == CALL_UPSET)
+        v->gpr[RAX] = (u64)upset(g->cmdline);
+    else if ((u32)v->gpr[RAX] == CALL_NMIS)
+        v->gpr[RAX] = cpus_online - upset_nmis();
     else
         v->gpr[RAX] = (u64)-ENOSYS;
 }
@@ -283,6 +291,7 @@ static void start_next(void)
         panic("no memory for a test guest");
     current = mfn_virt(run);
     copy_name(current->name, sizeof(current->name), m);
+    current->cmdline = cmdline_of(m);
     current->exit_code = -1;
     current->ram = MFN_NONE;
     current->ram_order = order_for(option(cmdline_of(m), "mem", DEFAULT_MIB));

@@ -10,6 +10,7 @@
 struct guest_run {
     struct domain *d;
     char name[32];
+    const char *cmdline;
     int exit_code; /* -1: it did not say */
     mfn_t ram;
     unsigned ram_order;

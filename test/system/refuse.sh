@@ -4,13 +4,14 @@
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
-SETTLE=2 # seconds in which nothing more may be said
+SETTLE=2    # seconds in which nothing more may be said
+PATIENCE=180 # for the sentence: seconds on a machine that others load, too
 
 # refuses WHAT PATH CPU REGEX: booting by PATH on CPU ends in one line that matches REGEX.
 refuses()
 {
     local what=$1 path=$2 cpu=$3 regex=$4 log=$LOGS/$1-$2.log said
-    if ! said=$(boot "$what-$path" "$path" "$image" --cpu "$cpu" --marker "$regex" --timeout 40 --settle "$SETTLE"); then
+    if ! said=$(boot "$what-$path" "$path" "$image" --cpu "$cpu" --marker "$regex" --timeout "$PATIENCE" --settle "$SETTLE"); then
         not_ok "$what-$path" "no line matches '$regex': $said"
         tail -n 20 "$log"
         return

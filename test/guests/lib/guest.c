@@ -500,6 +500,17 @@ void ap_main(void)
         asm volatile("cli; hlt");
 }
 
+u64 hypercall(u64 number, u64 a, u64 b)
+{
+    u64 rax = number;
+
+    if (is_bochs())
+        asm volatile("vmcall" : "+a"(rax) : "b"(a), "c"(b) : "memory");
+    else
+        asm volatile("vmmcall" : "+a"(rax) : "b"(a), "c"(b) : "memory");
+    return rax;
+}
+
 void ap_start(void (*fn)(void))
 {
     volatile u32 *icr = (volatile u32 *)0xfee00300;

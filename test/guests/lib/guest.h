@@ -120,6 +120,9 @@ u64 *gdt_entry(unsigned selector);
 void load_idt(unsigned limit); /* of idt[] */
 
 #ifdef __x86_64__
+/* VMCALL or VMMCALL: test/hv/runner.c has the numbers. Under Helium only. */
+u64 hypercall(u64 number, u64 a, u64 b);
+
 /* Maps one 4 KiB page; splits what is there. flags are those of the entry. */
 u64 *map_page(u64 va, u64 pa, u64 flags);
 extern u64 boot_pml4[512], boot_pdpt[512], boot_pd[4 * 512];
