@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/breakpoint.h"
 #include "hv/domain.h"
 #include "hv/exit_io.h"
 #include "hv/exit_lapic.h"
@@ -21,6 +22,14 @@ static void put_rax(struct vcpu *v, u32 value, unsigned size)
         v->gpr[RAX] = (v->gpr[RAX] & ~0xffull) | (u8)value;
 }
 
+static void meet_breakpoints(struct vcpu *v, u16 port, unsigned size)
+{
+    u64 hits = breakpoint_hits(v, WATCHED_IO, port, size);
+
+    if (hits)
+        inject_debug_trap(v, hits);
+}
+
 void exit_io(struct vcpu *v)
 {
     const struct exit_io *io = &v->exit.io;
@@ -38,7 +47,8 @@ void exit_io(struct vcpu *v)
     }
     if (io->in)
         put_rax(v, value, io->size);
-    insn_skip(v);
+    if (insn_skip(v) && unlikely(v->dr_loaded))
+        meet_breakpoints(v, io->port, io->size);
 }
 
 /* The entry is fine by now: another vcpu brought it in, or a stale translation caused the exit. */

@@ -121,7 +121,7 @@ bool exit_lapic_page(struct vcpu *v)
     const u8 *bytes;
     struct mov m;
 
-    if (offset >= PAGE_SIZE || npf->in_walk || (offset & 3))
+    if (offset >= PAGE_SIZE || npf->in_walk || (offset & 3) || v->dr_loaded)
         return false;
     vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
     if (emu_mode(s.efer, &s.seg[SEG_CS]) == MODE_16)

@@ -83,12 +83,12 @@ void inject_page_fault(struct vcpu *v, u64 address, u32 error)
                                     .cr2 = address});
 }
 
-void inject_single_step(struct vcpu *v)
+void inject_debug_trap(struct vcpu *v, u64 causes)
 {
     struct cpu_state s;
 
     vendor->state_get(v, STATE_DR, &s);
-    s.dr6 = (s.dr6 & ~(DR6_B(0) | DR6_B(1) | DR6_B(2) | DR6_B(3))) | DR6_BS;
+    s.dr6 = (s.dr6 & ~(DR6_B(0) | DR6_B(1) | DR6_B(2) | DR6_B(3))) | causes;
     if (vendor->state_set(v, STATE_DR, &s) == 0)
         inject_exception(v, TRAP_DB);
 }

@@ -16,8 +16,10 @@ void inject_exception_error(struct vcpu *v, u8 vector, u32 error);
 void inject_page_fault(struct vcpu *v, u64 address, u32 error);
 void inject_event(struct vcpu *v, const struct event *e);
 
-/* #DB after an instruction that root mode carried out under TF. */
-void inject_single_step(struct vcpu *v);
+/* #DB after an instruction that root mode carried out: DR6_BS under TF, DR6_B(n) for breakpoints
+ * met.
+ */
+void inject_debug_trap(struct vcpu *v, u64 causes);
 
 /* Hands the most urgent event to the next entry, and asks for a window when one must wait. */
 void inject_prepare(struct vcpu *v);

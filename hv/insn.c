@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/breakpoint.h"
 #include "hv/domain.h"
 #include "hv/emulate.h"
 #include "hv/errno.h"
@@ -25,11 +26,19 @@ struct work {
     struct guest_paging g;
     struct cpu_state s;
     bool gpa_known; /* the exit told the address of the first access: exit.npf */
+    bool stepping;  /* #DB may come behind each element of a string */
+    u64 hits;       /* bits of DR6: breakpoints met */
 };
 
 static struct work *work_of(struct emu *e)
 {
     return container_of(e, struct work, e);
+}
+
+static void note(struct work *w, enum watched kind, u64 address, unsigned len)
+{
+    if (unlikely(w->v->dr_loaded))
+        w->hits |= breakpoint_hits(w->v, kind, address, len);
 }
 
 static size_t in_page(u64 address, size_t len)
@@ -127,6 +136,8 @@ static int access(struct emu *e, u64 gva, u8 *buf, unsigned len, u32 how, bool w
     gpa_t gpa[2];
     int rc = translate(w, gva, how, &gpa[0]);
 
+    note(w, write ? WATCHED_WRITE : WATCHED_READ, gva, len);
+
     if (rc == 0 && first < len)
         rc = translate(w, gva + first, how, &gpa[1]);
     if (rc == 0)
@@ -210,6 +221,7 @@ static int op_cmpxchg(struct emu *e, u64 gva, const void *old, const void *new, 
     if (rc)
         return rc;
     ram = p2m_ram(&w->v->domain->p2m, gpa, true);
+    note(w, WATCHED_WRITE, gva, len);
     if (ram)
         return cmpxchg_ram(ram, old, new, len);
     return op_write(e, gva, new, len);
@@ -221,6 +233,7 @@ static int op_in(struct emu *e, u16 port, u32 *value, unsigned size)
     struct replay *r = &v->replay;
     int rc;
 
+    note(work_of(e), WATCHED_IO, port, size);
     if (r->next < r->done) {
         *value = (u32)r->value[r->next++];
         return 0;
@@ -239,6 +252,7 @@ static int op_out(struct emu *e, u16 port, u32 value, unsigned size)
     struct replay *r = &v->replay;
     int rc = 0;
 
+    note(work_of(e), WATCHED_IO, port, size);
     if (r->next < r->done) {
         r->next++;
         return 0;
@@ -316,7 +330,7 @@ static int op_rep(struct emu *e, const struct emu_rep *rep)
     done = ioreq_rep_done(w->v);
     if (done)
         return (int)MIN(done, rep->count);
-    if (w->v->replay.done || rep->count < 2 || !describe_rep(w, rep, &r))
+    if (w->stepping || w->v->replay.done || rep->count < 2 || !describe_rep(w, rep, &r))
         return 0;
     return ioreq_rep(w->v, &r);
 }
@@ -356,6 +370,8 @@ static void begin(struct work *w, struct vcpu *v, u32 state)
 {
     w->v = v;
     w->gpa_known = false;
+    w->hits = 0;
+    w->stepping = v->dr_loaded || v->rflags & RFLAGS_TF;
     vendor->state_get(v, STATE_CR | state, &w->s);
     w->g = (struct guest_paging){
         .cr0 = w->s.cr0,
@@ -377,6 +393,7 @@ static void begin(struct work *w, struct vcpu *v, u32 state)
         .xcr0 = v->xcr0,
         .cpl = w->g.cpl,
         .mode = emu_mode(w->s.efer, &w->s.seg[SEG_CS]),
+        .rep_limit = w->stepping, /* 0: as many as the emulator likes */
         .ops = &ops,
     };
 }
@@ -394,19 +411,36 @@ static void not_emulated(struct vcpu *v, const struct insn *insn)
     inject_exception(v, TRAP_UD);
 }
 
+/* Before v->rflags becomes what the instruction made of it. */
+static u64 debug_causes(const struct work *w)
+{
+    return w->hits | (w->v->rflags & RFLAGS_TF ? DR6_BS : 0);
+}
+
+/* A REP string between two elements, or a LOCKed operand that another CPU changed meanwhile. */
+static void run_again(struct work *w, const struct insn *insn)
+{
+    bool string = insn->op >= OP_MOVS && insn->op <= OP_OUTS;
+    u64 causes = debug_causes(w);
+
+    w->v->rflags = w->e.rflags | (string ? RFLAGS_RF : 0);
+    if (string && causes)
+        inject_debug_trap(w->v, causes);
+}
+
 /* The instruction is done: what it changed becomes the vcpu's. */
 static void complete(struct work *w)
 {
     struct vcpu *v = w->v;
-    bool trap = v->rflags & RFLAGS_TF;
+    u64 causes = debug_causes(w);
 
     v->rip = w->e.rip;
     v->rflags = w->e.rflags;
     v->intr_shadow = 0;
     if (w->e.cr0 != w->s.cr0)
         cr0_write(v, w->e.cr0);
-    if (trap)
-        inject_single_step(v);
+    if (causes)
+        inject_debug_trap(v, causes);
 }
 
 static bool one_memory_operand(const struct insn *insn)
@@ -461,7 +495,7 @@ void insn_emulate(struct vcpu *v)
     if (rc == 0)
         complete(&w);
     else if (rc == -EBUSY)
-        v->rflags = w.e.rflags | (insn.rep ? RFLAGS_RF : 0);
+        run_again(&w, &insn);
     else if (rc == -EFAULT)
         inject_event(v, &w.e.fault);
     else
@@ -493,10 +527,11 @@ unsigned insn_length(struct vcpu *v)
     return insn_decode(v, &insn) ? 0 : insn.length;
 }
 
-void insn_skip(struct vcpu *v)
+bool insn_skip(struct vcpu *v)
 {
     unsigned length = insn_length(v);
 
     if (length)
         vcpu_skip(v, length);
+    return length;
 }

@@ -29,7 +29,7 @@ int __must_check insn_decode(struct vcpu *v, struct insn *insn);
 
 /* The length, from the CPU or by decoding. 0: an exception has been injected instead. */
 unsigned insn_length(struct vcpu *v);
-/* Skips the instruction: the end of most exits. */
-void insn_skip(struct vcpu *v);
+/* Skips the instruction: the end of most exits. False: an exception has been injected instead. */
+bool insn_skip(struct vcpu *v);
 
 #endif

@@ -26,15 +26,28 @@ _Static_assert(sizeof(struct tss32) == 104, "SDM 3A figure 7-2");
 _Static_assert(offsetof(struct tss32, eip) == 0x20 && offsetof(struct tss32, ldtr) == 0x60,
                "SDM 3A figure 7-2");
 
-#define TSS32_AVAILABLE 9
-#define TSS32_BUSY      11
-#define TYPE_BUSY       2u
-#define TYPE_LDT        2
-#define DESC_BUSY       BIT(41)
-#define TSS_TRAP        1
-#define DR7_LOCAL       (DR7_L(0) | DR7_L(1) | DR7_L(2) | DR7_L(3) | DR7_LE)
-#define TSS_SAVED_AT    offsetof(struct tss32, eip)
-#define TSS_SAVED_SIZE  (offsetof(struct tss32, ldtr) - TSS_SAVED_AT)
+/* SDM 3A figure 7-10 */
+struct tss16 {
+    u16 link;
+    u16 sp0, ss0, sp1, ss1, sp2, ss2;
+    u16 ip, flags;
+    u16 gpr[8];
+    u16 seg[4]; /* ES CS SS DS */
+    u16 ldt;
+};
+
+_Static_assert(sizeof(struct tss16) == 44, "SDM 3A figure 7-10");
+_Static_assert(offsetof(struct tss16, ip) == 14 && offsetof(struct tss16, ldt) == 42,
+               "SDM 3A figure 7-10");
+
+/* Types of TSS descriptors: an available one of 16 bits, and what the others add. */
+#define TYPE_TSS  1u
+#define TYPE_BUSY 2u
+#define TYPE_32   8u
+#define TYPE_LDT  2
+#define DESC_BUSY BIT(41)
+#define TSS_TRAP  1
+#define DR7_LOCAL (DR7_L(0) | DR7_L(1) | DR7_L(2) | DR7_L(3) | DR7_LE)
 
 enum source { BY_CALL, BY_IRET, BY_JMP, BY_GATE };
 
@@ -42,7 +55,7 @@ enum source { BY_CALL, BY_IRET, BY_JMP, BY_GATE };
 struct switching {
     struct vcpu *v;
     struct cpu_state s;
-    struct tss32 tss; /* the new task's */
+    struct tss32 tss; /* the new task's, whatever its size */
     u64 descriptor;   /* of the new TSS */
     u16 selector;
     u8 source;
@@ -128,6 +141,31 @@ static struct segment to_segment(u16 selector, u64 d)
     return s;
 }
 
+static bool is_32bit(const struct segment *tss)
+{
+    return SEG_TYPE(tss->attr) & TYPE_32;
+}
+
+/* A 16-bit TSS says nothing of CR3, FS, GS and the upper halves: the one stays, the others become
+ * 0.
+ */
+static int read_tss(struct switching *t, const struct segment *s)
+{
+    struct tss16 old;
+
+    if (is_32bit(s))
+        return system_copy(t, s->base, &t->tss, sizeof(t->tss), false);
+    if (system_copy(t, s->base, &old, sizeof(old), false))
+        return -EFAULT;
+    t->tss =
+        (struct tss32){.cr3 = (u32)t->s.cr3, .eip = old.ip, .eflags = old.flags, .ldtr = old.ldt};
+    for (unsigned i = 0; i < 8; i++)
+        t->tss.gpr[i] = old.gpr[i];
+    for (unsigned i = 0; i < 4; i++)
+        t->tss.seg[i] = old.seg[i];
+    return 0;
+}
+
 static int open_target(struct switching *t)
 {
     u8 wrong = t->source == BY_IRET ? TRAP_TS : TRAP_GP;
@@ -138,14 +176,14 @@ static int open_target(struct switching *t)
     if (read_descriptor(t, t->selector, wrong, &t->descriptor))
         return -EFAULT;
     s = to_segment(t->selector, t->descriptor);
-    if (SEG_TYPE(s.attr) != (t->source == BY_IRET ? TSS32_BUSY : TSS32_AVAILABLE) ||
+    if ((SEG_TYPE(s.attr) & ~TYPE_32) != (TYPE_TSS | (t->source == BY_IRET ? TYPE_BUSY : 0)) ||
         (s.attr & SEG_S))
         return raise(t, wrong, t->selector);
     if (!(s.attr & SEG_P))
         return raise(t, TRAP_NP, t->selector);
-    if (s.limit < sizeof(t->tss) - 1)
+    if (s.limit < (is_32bit(&s) ? sizeof(struct tss32) : sizeof(struct tss16)) - 1)
         return raise(t, TRAP_TS, t->selector);
-    return system_copy(t, s.base, &t->tss, sizeof(t->tss), false);
+    return read_tss(t, &s);
 }
 
 /* Where the old task goes on: behind the instruction, unless an interrupt or a fault switched. */
@@ -156,19 +194,38 @@ static u32 resume_at(struct vcpu *v, u8 source)
     return (u32)v->rip + (instruction ? insn_length(v) : 0);
 }
 
+/* EIP to the last selector. */
+static int write_tss32(struct switching *t, u32 eip, u32 eflags)
+{
+    struct tss32 old = {.eip = eip, .eflags = eflags};
+
+    for (unsigned i = 0; i < 8; i++)
+        old.gpr[i] = (u32)t->v->gpr[i];
+    for (unsigned i = 0; i < 6; i++)
+        old.seg[i] = t->s.seg[i].selector;
+    return system_copy(t, t->s.seg[SEG_TR].base + offsetof(struct tss32, eip), &old.eip,
+                       offsetof(struct tss32, ldtr) - offsetof(struct tss32, eip), true);
+}
+
+static int write_tss16(struct switching *t, u32 eip, u32 eflags)
+{
+    struct tss16 old = {.ip = (u16)eip, .flags = (u16)eflags};
+
+    for (unsigned i = 0; i < 8; i++)
+        old.gpr[i] = (u16)t->v->gpr[i];
+    for (unsigned i = 0; i < 4; i++)
+        old.seg[i] = t->s.seg[i].selector;
+    return system_copy(t, t->s.seg[SEG_TR].base + offsetof(struct tss16, ip), &old.ip,
+                       offsetof(struct tss16, ldt) - offsetof(struct tss16, ip), true);
+}
+
 static int save_old(struct switching *t)
 {
     struct vcpu *v = t->v;
-    u64 base = t->s.seg[SEG_TR].base;
-    struct tss32 old;
+    u32 eip = resume_at(v, t->source);
+    u32 eflags = (u32)(t->source == BY_IRET ? v->rflags & ~RFLAGS_NT : v->rflags);
 
-    old.eip = resume_at(v, t->source);
-    old.eflags = (u32)(t->source == BY_IRET ? v->rflags & ~RFLAGS_NT : v->rflags);
-    for (unsigned i = 0; i < 8; i++)
-        old.gpr[i] = (u32)v->gpr[i];
-    for (unsigned i = 0; i < 6; i++)
-        old.seg[i] = t->s.seg[i].selector;
-    if (system_copy(t, base + TSS_SAVED_AT, &old.eip, TSS_SAVED_SIZE, true))
+    if (is_32bit(&t->s.seg[SEG_TR]) ? write_tss32(t, eip, eflags) : write_tss16(t, eip, eflags))
         return -EFAULT;
     if (t->source == BY_JMP || t->source == BY_IRET)
         return set_busy(t, t->s.seg[SEG_TR].selector, false);
@@ -287,16 +344,18 @@ static int load_segments(struct switching *t)
     return rc;
 }
 
+/* As wide as the task is (SDM 3A 6.13). */
 static int push_error(struct switching *t, u32 error)
 {
     struct vcpu *v = t->v;
+    u32 size = is_32bit(&t->s.seg[SEG_TR]) ? 4 : 2;
     u32 mask = t->s.seg[SEG_SS].attr & SEG_DB ? ~0u : 0xffff;
-    u32 esp = ((u32)v->gpr[RSP] - 4) & mask;
+    u32 esp = ((u32)v->gpr[RSP] - size) & mask;
 
-    if (esp > t->s.seg[SEG_SS].limit - 3)
+    if (esp > t->s.seg[SEG_SS].limit - (size - 1))
         return raise(t, TRAP_SS, 0);
     v->gpr[RSP] = (v->gpr[RSP] & ~(u64)mask) | esp;
-    return system_copy(t, t->s.seg[SEG_SS].base + esp, &error, sizeof(error), true);
+    return system_copy(t, t->s.seg[SEG_SS].base + esp, &error, size, true);
 }
 
 /* SDM 3A 7.3, 17.2.4: local breakpoints do not outlive their task; T in the new TSS traps. */
@@ -322,10 +381,6 @@ void exit_task_switch(struct vcpu *v)
     int rc;
 
     vendor->state_get(v, STATE_SEGS | STATE_DT | STATE_CR, &t.s);
-    if (SEG_TYPE(t.s.seg[SEG_TR].attr & ~TYPE_BUSY) != TSS32_AVAILABLE) {
-        domain_crash(v, "it switches from a 16-bit task, which Helium does not know");
-        return;
-    }
     v->event.valid = false; /* the event is the switch: it has been delivered when that is done */
     if (open_target(&t) || save_old(&t) || link_new(&t) || load_registers(&t))
         return;

@@ -342,5 +342,5 @@ void vcpu_skip(struct vcpu *v, unsigned length)
     v->rflags &= ~(u64)RFLAGS_RF;
     v->intr_shadow = 0;
     if (unlikely(v->rflags & RFLAGS_TF))
-        inject_single_step(v);
+        inject_debug_trap(v, DR6_BS);
 }

@@ -66,9 +66,10 @@ struct vcpu {
     u8 sipi_vector;
     u8 activity; /* enum activity */
     bool nmi_pending;
-    bool in_guest; /* from the last look at requests to the exit; atomic */
-    u32 loaded_on; /* the CPU whose current this is, or VCPU_NOT_LOADED */
-    u32 pauses;    /* guarded by the domain's lock */
+    bool in_guest;  /* from the last look at requests to the exit; atomic */
+    bool dr_loaded; /* the vendor's: debug registers are in the CPU; if not, no breakpoint is on */
+    u32 loaded_on;  /* the CPU whose current this is, or VCPU_NOT_LOADED */
+    u32 pauses;     /* guarded by the domain's lock */
 
     u64 cr_guest_mask; /* CR4 bits this vcpu may set: from the CPUID policy */
     u64 tsc_offset;

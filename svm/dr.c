@@ -12,21 +12,23 @@
 
 #define DR7_ENABLES 0xffu
 
-static void settle_exits(struct vcpu_vendor *vv)
+static void settle_exits(struct vcpu *v)
 {
-    bool exits = !vv->dr_loaded || vv->dr_asked;
+    bool exits = !v->dr_loaded || v->vendor->dr_asked;
 
-    vmcb_intercept_word(vv->vmcb, VMEXIT_DR_READ(0), exits ? ~0u : 0);
+    vmcb_intercept_word(v->vendor->vmcb, VMEXIT_DR_READ(0), exits ? ~0u : 0);
 }
 
-static void to_cpu(struct vcpu_vendor *vv)
+static void to_cpu(struct vcpu *v)
 {
+    const struct vcpu_vendor *vv = v->vendor;
+
     write_dr0(vv->dr[0]);
     write_dr1(vv->dr[1]);
     write_dr2(vv->dr[2]);
     write_dr3(vv->dr[3]);
-    vv->dr_loaded = true;
-    settle_exits(vv);
+    v->dr_loaded = true;
+    settle_exits(v);
 }
 
 static void from_cpu(struct vcpu_vendor *vv)
@@ -40,25 +42,23 @@ static void from_cpu(struct vcpu_vendor *vv)
 void svm_dr_load(struct vcpu *v)
 {
     if (vmcb_dr7(v->vendor->vmcb) & DR7_ENABLES)
-        to_cpu(v->vendor);
+        to_cpu(v);
 }
 
 void svm_dr_put(struct vcpu *v)
 {
-    struct vcpu_vendor *vv = v->vendor;
-
-    if (!vv->dr_loaded)
+    if (!v->dr_loaded)
         return;
-    from_cpu(vv);
-    vv->dr_loaded = false;
-    settle_exits(vv);
+    from_cpu(v->vendor);
+    v->dr_loaded = false;
+    settle_exits(v);
 }
 
 bool svm_dr_first_use(struct vcpu *v)
 {
     if (v->vendor->dr_asked)
         return false;
-    to_cpu(v->vendor);
+    to_cpu(v);
     return true;
 }
 
@@ -66,7 +66,7 @@ void svm_dr_get(struct vcpu *v, struct cpu_state *s)
 {
     struct vcpu_vendor *vv = v->vendor;
 
-    if (vv->dr_loaded)
+    if (v->dr_loaded)
         from_cpu(vv);
     for (unsigned i = 0; i < 4; i++)
         s->dr[i] = vv->dr[i];
@@ -82,12 +82,12 @@ void svm_dr_set(struct vcpu *v, const struct cpu_state *s)
         vv->dr[i] = s->dr[i];
     vmcb_set_dr6(vv->vmcb, s->dr6);
     vmcb_set_dr7(vv->vmcb, s->dr7);
-    if (vv->dr_loaded || (vv->loaded && s->dr7 & DR7_ENABLES))
-        to_cpu(vv);
+    if (v->dr_loaded || (vv->loaded && s->dr7 & DR7_ENABLES))
+        to_cpu(v);
 }
 
 void svm_dr_intercept(struct vcpu *v, bool on)
 {
     v->vendor->dr_asked = on;
-    settle_exits(v->vendor);
+    settle_exits(v);
 }

@@ -68,9 +68,8 @@ struct vcpu_vendor {
     u32 todo;
     bool loaded;
 
-    bool dr_loaded; /* the CPU holds dr */
-    bool dr_asked;  /* INTERCEPT_DR: exits on MOV DR are the caller's */
-    u64 dr[4];      /* while not dr_loaded */
+    bool dr_asked; /* INTERCEPT_DR: exits on MOV DR are the caller's */
+    u64 dr[4];     /* while not v->dr_loaded */
 
     u64 cr0_cache; /* CD and NW as the guest sees them; the CPU has neither set */
     u64 tsc_ratio;

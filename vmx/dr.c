@@ -16,23 +16,27 @@
 
 #define DR7_ENABLES 0xffu
 
-static void settle_exit(struct vcpu_vendor *vv)
+static void settle_exit(struct vcpu *v)
 {
-    if (vv->dr_loaded && !vv->dr_asked)
+    struct vcpu_vendor *vv = v->vendor;
+
+    if (v->dr_loaded && !vv->dr_asked)
         vv->proc &= ~(u32)PROC_MOV_DR;
     else
         vv->proc |= PROC_MOV_DR;
 }
 
-static void to_cpu(struct vcpu_vendor *vv)
+static void to_cpu(struct vcpu *v)
 {
+    const struct vcpu_vendor *vv = v->vendor;
+
     write_dr0(vv->dr[0]);
     write_dr1(vv->dr[1]);
     write_dr2(vv->dr[2]);
     write_dr3(vv->dr[3]);
     write_dr6(vv->dr6);
-    vv->dr_loaded = true;
-    settle_exit(vv);
+    v->dr_loaded = true;
+    settle_exit(v);
 }
 
 static void from_cpu(struct vcpu_vendor *vv)
@@ -47,31 +51,29 @@ static void from_cpu(struct vcpu_vendor *vv)
 void vmx_dr_load(struct vcpu *v)
 {
     if (vmread(GUEST_DR7) & DR7_ENABLES)
-        to_cpu(v->vendor);
+        to_cpu(v);
 }
 
 void vmx_dr_put(struct vcpu *v)
 {
-    struct vcpu_vendor *vv = v->vendor;
-
-    if (!vv->dr_loaded)
+    if (!v->dr_loaded)
         return;
-    from_cpu(vv);
-    vv->dr_loaded = false;
-    settle_exit(vv);
+    from_cpu(v->vendor);
+    v->dr_loaded = false;
+    settle_exit(v);
 }
 
 bool vmx_dr_first_use(struct vcpu *v)
 {
     if (v->vendor->dr_asked)
         return false;
-    to_cpu(v->vendor);
+    to_cpu(v);
     return true;
 }
 
 void vmx_dr_forget_hits(struct vcpu *v)
 {
-    if (v->vendor->dr_loaded)
+    if (v->dr_loaded)
         write_dr6(read_dr6() & ~DR6_HITS);
     else
         v->vendor->dr6 &= ~DR6_HITS;
@@ -81,7 +83,7 @@ void vmx_dr_get(struct vcpu *v, struct cpu_state *s)
 {
     struct vcpu_vendor *vv = v->vendor;
 
-    if (vv->dr_loaded)
+    if (v->dr_loaded)
         from_cpu(vv);
     for (unsigned i = 0; i < 4; i++)
         s->dr[i] = vv->dr[i];
@@ -97,12 +99,12 @@ void vmx_dr_set(struct vcpu *v, const struct cpu_state *s)
         vv->dr[i] = s->dr[i];
     vv->dr6 = s->dr6;
     vmwrite(GUEST_DR7, s->dr7);
-    if (vv->dr_loaded || (vmcs_is_loaded(v) && s->dr7 & DR7_ENABLES))
-        to_cpu(vv);
+    if (v->dr_loaded || (vmcs_is_loaded(v) && s->dr7 & DR7_ENABLES))
+        to_cpu(v);
 }
 
 void vmx_dr_intercept(struct vcpu *v, bool on)
 {
     v->vendor->dr_asked = on;
-    settle_exit(v->vendor);
+    settle_exit(v);
 }

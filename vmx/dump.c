@@ -63,7 +63,7 @@ static void dump_software(const struct vcpu *v)
 
     log_err("VT-x vcpu %u: %s, last on CPU %d, proc %08x + %08x, interruptibility %x, DRs in %s",
             v->id, vv->launched ? "launched" : "clear", (int)vv->last_cpu, vv->proc, vv->window,
-            vv->interruptibility, vv->dr_loaded ? "CPU" : "memory");
+            vv->interruptibility, v->dr_loaded ? "CPU" : "memory");
 }
 
 /* In a panic the VMCS at hand is the one to show; another one is left alone, for it may be loaded

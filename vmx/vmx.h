@@ -54,9 +54,8 @@ struct vm_vendor {
 /* One allocation: the VMCS, then this. */
 struct vcpu_vendor {
     void *vmcs;
-    bool launched;  /* entry.asm: VMRESUME, not VMLAUNCH */
-    bool dr_loaded; /* the CPU holds dr and dr6 */
-    bool dr_asked;  /* INTERCEPT_DR: exits on MOV DR are the caller's */
+    bool launched; /* entry.asm: VMRESUME, not VMLAUNCH */
+    bool dr_asked; /* INTERCEPT_DR: exits on MOV DR are the caller's */
     u16 vpid;
     u32 last_cpu; /* where it was loaded last: others may hold stale translations and host state */
 
@@ -71,7 +70,7 @@ struct vcpu_vendor {
 
     u64 msr[SWITCHED_MSRS]; /* while not loaded */
     u64 cr2;                /* while not loaded */
-    u64 dr[4], dr6;         /* while not dr_loaded */
+    u64 dr[4], dr6;         /* while not v->dr_loaded */
 };
 
 /* caps.c */

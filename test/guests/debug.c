@@ -164,6 +164,79 @@ static void check_single_step(void)
     expect_steps("step-mov-dr", 0);
 }
 
+#define SCRATCH_PORT 0x604 /* of the dummy device; nothing on the bare emulators */
+#define DEVICE       0xfed40100ul
+
+/* I/O breakpoints, for those ports that exit to the hypervisor: on AMD-V and here, all. */
+static void check_io(void)
+{
+    ulong behind, cr4 = read_cr4();
+
+    set_handler(V_DB, on_step);
+    clear();
+    write_cr4(cr4 | CR4_DE);
+    write_dr0(SCRATCH_PORT);
+    write_dr2(SCRATCH_PORT + 3);
+    write_dr7(0x400 | 0x1 | 0x20 | 0x60000 | 0x2000000); /* L0: 2 ports; G2: 1 */
+    asm volatile("lea 1f(%%rip), %0; in %%dx, %%al; 1: nop"
+                 : "=r"(behind)
+                 : "d"(SCRATCH_PORT)
+                 : "rax", "memory");
+    check("io-in", steps, 1);
+    check("io-in-ip", step_ip[0] - behind, 0);
+    check("io-in-dr6", step_dr6[0], DR6_USUAL | 1);
+    out8(SCRATCH_PORT + 1, 0);
+    check("io-out-inside", steps, 2);
+    out8(SCRATCH_PORT + 2, 0);
+    out32(SCRATCH_PORT - 4, 0);
+    check("io-beside", steps, 2);
+    out32(SCRATCH_PORT, 0);
+    check("io-both", steps, 3);
+    check("io-both-dr6", step_dr6[2], DR6_USUAL | 5);
+    asm volatile("outsb" ::"S"(watched), "d"(SCRATCH_PORT + 3) : "memory");
+    check("io-outs", steps, 4);
+    STEP("out %%al, %%dx", : : "a"(0), "d"(SCRATCH_PORT) : "r12", "r13", "memory");
+    expect_steps("io-stepped", 0);
+    if (reserved_bits_checked()) /* bare QEMU forgets the step */
+        check("io-stepped-dr6", step_dr6[0], DR6_USUAL | BS | 1);
+    clear();
+    write_dr7(0x400);
+    in8(SCRATCH_PORT);
+    check("io-off", steps, 0);
+    write_cr4(cr4);
+}
+
+/* The same data breakpoints on a device's memory; the bare emulators have RAM for it. */
+static void check_device_data(void)
+{
+    volatile u32 *at = under_helium() ? (volatile u32 *)DEVICE : (volatile u32 *)&watched[2];
+    ulong behind;
+
+    set_handler(V_DB, on_step);
+    clear();
+    write_dr3((ulong)at);
+    write_dr7(0x400 | 0x40 | 0xd0000000); /* L3: writes, 4 bytes */
+    asm volatile("lea 1f(%%rip), %0; movl $5, (%1); 1: nop" : "=&r"(behind) : "r"(at) : "memory");
+    check("device-write", steps, 1);
+    check("device-write-ip", step_ip[0] - behind, 0);
+    check("device-write-dr6", step_dr6[0], DR6_USUAL | 8);
+    (void)*at;
+    at[1] = 0;
+    check("device-write-no-other", steps, 1);
+    asm volatile("lock incl (%0)" ::"r"(at) : "memory");
+    check("device-locked", steps, 2);
+    write_dr7(0x400 | 0x40 | 0xf0000000); /* reads and writes */
+    (void)*at;
+    check("device-read", steps, 3);
+    write_dr7(0x400);
+    *at = 0;
+    check("device-off", steps, 3);
+    STEP("rep stosl", : : "D"(at), "a"(0), "c"(3) : "r12", "r13", "memory");
+    check("device-step-rep-each", step_ip[0] == step_from && step_ip[1] == step_from, 1);
+    expect_steps("device-step-rep-end", 2);
+    clear();
+}
+
 static void nothing(struct frame *f)
 {
     (void)f;
@@ -193,6 +266,8 @@ void guest(void)
     check_execute();
     check_data();
     check_single_step();
+    check_io();
+    check_device_data();
     if (is_bochs()) /* QEMU has no general detect */
         check_general_detect();
 }

@@ -171,11 +171,82 @@ static void check_double_fault(void)
     asm volatile("clts");
 }
 
+struct tss16 {
+    u16 link, sp0, ss0, sp1, ss1, sp2, ss2, ip, flags, ax, cx, dx, bx, sp, bp, si, di, es, cs, ss,
+        ds, ldt;
+};
+_Static_assert(sizeof(struct tss16) == 44, "SDM 3A 7.6");
+
+struct tss16 old_task;
+extern u8 old_entry[];
+volatile u32 seen_fs, seen_cr3;
+
+#define CODE16_SEL (SPARE_SEL + 32)
+
+/* Its segments begin where its code lies: IP has 16 bits. What it notes lies beyond: DS is flat. */
+asm(".code16\nold_entry:\n\t"
+    "addr32 movw %ax, seen; addr32 addw %bx, seen\n\tpushf; popw %ax; addr32 movw %ax, seen_eflags\n\t"
+    "addr32 movw old_task, %ax; addr32 movw %ax, seen_link\n\txorl %eax, %eax; str %ax; addr32 movl %eax, seen_tr\n\t"
+    "movw %fs, %ax; addr32 movl %eax, seen_fs\n\tmovl %cr3, %eax; addr32 movl %eax, seen_cr3\n\t"
+    "movw $0x5555, %ax\n\tiret\n\taddw $1, %ax\n\taddr32 movw %ax, seen\n\tiret\n.code32");
+
+static void put_old_task(u16 limit)
+{
+    u32 base = (u32)&old_task, code = (u32)old_entry & ~0xfu;
+
+    old_task = (struct tss16){
+        .ip = (u16)((u32)old_entry - code),
+        .flags = 2,
+        .ax = 0x1111,
+        .bx = 0x2222,
+        .sp = (u16)(sizeof(task_stack) - 16),
+        .es = DATA_SEL,
+        .cs = CODE16_SEL,
+        .ss = CODE16_SEL + 8,
+        .ds = DATA_SEL,
+    };
+    *gdt_entry(TASK_SEL) =
+        limit | (u64)(base & 0xffffff) << 16 | 0x81ull << 40 | (u64)(base >> 24) << 56;
+    *gdt_entry(CODE16_SEL) =
+        0xffff | (u64)(code & 0xffffff) << 16 | 0x9bull << 40 | (u64)(code >> 24) << 56;
+    base = (u32)task_stack;
+    *gdt_entry(CODE16_SEL + 8) =
+        0xffff | (u64)(base & 0xffffff) << 16 | 0x93ull << 40 | (u64)(base >> 24) << 56;
+}
+
+/* 16-bit tasks: as wide as their TSS says, CR3 stays, FS and GS are empty. */
+static void check_16bit(void)
+{
+    put_old_task(43);
+    clear();
+    seen_fs = seen_cr3 = 0xdead;
+    asm volatile("lcall %0, $0" ::"i"(TASK_SEL) : "eax", "ecx", "edx", "memory");
+    check("old-registers", seen & 0xffff, 0x3333);
+    check("old-nt", seen_eflags & FLAG_NT, FLAG_NT);
+    check("old-link", seen_link & 0xffff, TSS_SEL);
+    check("old-tr", seen_tr, TASK_SEL);
+    check("old-fs", seen_fs & 0xffff, 0);
+    check("old-cr3", seen_cr3, read_cr3());
+    check("old-back", current_task(), TSS_SEL);
+    check("old-not-busy", type_of(TASK_SEL), 0x81);
+    check("old-own-busy", type_of(TSS_SEL), 0x8b);
+    check("old-saved-ax", old_task.ax, 0x5555);
+    check("old-saved-cs", old_task.cs, CODE16_SEL);
+    asm volatile("clts");
+    asm volatile("lcall %0, $0" ::"i"(TASK_SEL) : "eax", "ecx", "edx", "memory");
+    check("old-goes-on", seen & 0xffff, 0x5556);
+    asm volatile("clts");
+    put_old_task(42);
+    TRY("lcall %0, $0", : : "i"(TASK_SEL));
+    expect("old-too-short", V_TS, TASK_SEL, 0);
+}
+
 void guest(void)
 {
     check_call();
     check_jump();
     check_int();
     check_refused();
+    check_16bit();
     check_double_fault();
 }

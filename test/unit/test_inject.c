@@ -319,7 +319,7 @@ static void test_single_step(void **state)
 {
     (void)state;
     regs.dr6 = DR6_FIXED | DR6_B(2) | DR6_BD;
-    inject_single_step(&v);
+    inject_debug_trap(&v, DR6_BS);
     assert_int_equal(regs.dr6, DR6_FIXED | DR6_BD | DR6_BS);
     expect_event(EVENT_EXC, TRAP_DB);
     assert_false(injected.has_error);
