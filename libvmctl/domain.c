@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "libvmctl/build.h"
 #include "libvmctl/handle.h"
-#include "libvmctl/json.h"
 #include "libvmctl/model.h"
-#include "libvmctl/qmp.h"
 #include "libvmctl/store.h"
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,27 +16,6 @@
 #define LIST_MAX     1024u
 #define LOG_CHUNK    16384u
 #define WAIT_POLL_MS 1000
-
-const char *vm_state_name(enum vm_state state)
-{
-    static const char *const names[] = {[VM_RUNNING] = "running",
-                                        [VM_BLOCKED] = "blocked",
-                                        [VM_PAUSED] = "paused",
-                                        [VM_SHUTDOWN] = "shutdown",
-                                        [VM_DYING] = "dying"};
-
-    return names[state];
-}
-
-const char *vm_shutdown_name(uint8_t reason)
-{
-    static const char *const names[] = {
-        [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",
-        [SHUTDOWN_suspend] = "suspend",   [SHUTDOWN_crash] = "crash",
-        [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft reset"};
-
-    return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown";
-}
 
 /* ---- what there is ---- */
 
@@ -96,17 +74,12 @@ int vmctl_list(struct vmctl *v, struct vm_info **list, size_t *count)
     return vm_fail(v, -rc, "The hypervisor does not list its domains: %s.", strerror(-rc));
 }
 
-static bool matches(const struct vm_info *i, const char *name)
+static bool is_number(const struct vm_info *i, const char *name)
 {
     char *end;
-    unsigned long n;
+    unsigned long n = isdigit((unsigned char)*name) ? strtoul(name, &end, 10) : ULONG_MAX;
 
-    if (strcmp(i->name, name) == 0)
-        return true;
-    if (!isdigit((unsigned char)*name))
-        return false;
-    n = strtoul(name, &end, 10);
-    return !*end && n == i->id;
+    return n == i->id && !*end;
 }
 
 int vmctl_find(struct vmctl *v, const char *name, struct vm_info *info)
@@ -119,7 +92,7 @@ int vmctl_find(struct vmctl *v, const char *name, struct vm_info *info)
     if (rc)
         return rc;
     for (size_t i = 0; i < count && !found; i++) {
-        found = matches(&list[i], name);
+        found = strcmp(list[i].name, name) == 0 || is_number(&list[i], name);
         if (found)
             *info = list[i];
     }
@@ -127,33 +100,52 @@ int vmctl_find(struct vmctl *v, const char *name, struct vm_info *info)
     return found ? 0 : vm_fail(v, ESRCH, "There is no domain %s.", name);
 }
 
-int vmctl_access(struct vmctl *v, uint16_t id, struct vm_access *a)
+int vmctl_get(struct vmctl *v, uint16_t id, struct vm_info *info)
 {
-    char reply[1024], host[48], port[16];
-    bool lost;
+    struct xen_domctl op = {.cmd = XEN_DOMCTL_getdomaininfo, .domain = id};
+    int rc = xen_domctl(v, &op);
 
-    *a = (struct vm_access){0};
-    if (!model_pid(v, id, &lost))
-        return 0;
-    model_qmp_path(id, a->qmp, sizeof(a->qmp));
-    store_get(v, id, "serial/0/tty", a->console, sizeof(a->console));
-    if (qmp_command(a->qmp, "query-vnc", NULL, reply, sizeof(reply)) == 0 &&
-        json_find(reply, "host", host, sizeof(host)) &&
-        json_find(reply, "service", port, sizeof(port)))
-        snprintf(a->vnc, sizeof(a->vnc), "%s:%s", host, port);
+    /* Xen has answered for the next one instead. */
+    if (rc == -ESRCH || (rc == 0 && op.domain != id))
+        return vm_fail(v, ESRCH, "There is no domain %u.", id);
+    if (rc)
+        return vm_fail(v, -rc, "The hypervisor does not tell of domain %u: %s.", id, strerror(-rc));
+    fill_info(v, &op.u.getdomaininfo, info);
     return 0;
 }
 
 /* ---- making ---- */
 
-static int name_is_free(struct vmctl *v, const char *name)
+/* id: whose name it is going to be, 0: nobody's yet. */
+static int name_is_free(struct vmctl *v, const char *name, uint16_t id)
 {
-    struct vm_info info;
-    int rc = vmctl_find(v, name, &info);
+    struct vm_info *list;
+    size_t count;
+    int rc = vmctl_list(v, &list, &count);
 
-    if (rc == 0)
-        return vm_fail(v, EEXIST, "The name %s is taken by domain %u.", name, info.id);
-    return rc == -ESRCH ? 0 : rc;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        if (list[i].id != id && strcmp(list[i].name, name) == 0)
+            rc = vm_fail(v, EEXIST, "The name %s is taken by domain %u.", name, list[i].id);
+    free(list);
+    return rc;
+}
+
+/* Before anything is made: what is free may be gone later, but then at least most of it was there.
+ */
+static int memory_is_free(struct vmctl *v, const struct vm_config *c)
+{
+    struct xen_sysctl op = {.cmd = XEN_SYSCTL_physinfo};
+    int rc = xen_sysctl(v, &op);
+    uint64_t kib = op.u.physinfo.free_pages * 4;
+
+    if (rc)
+        return vm_fail(v, -rc, "The hypervisor does not tell of the machine: %s.", strerror(-rc));
+    if (kib >= c->memory_kib)
+        return 0;
+    return vm_fail(
+        v, ENOMEM,
+        "Not enough memory is free for a guest of %llu MiB: the hypervisor has %llu MiB left.",
+        (unsigned long long)c->memory_kib >> 10, (unsigned long long)kib >> 10);
 }
 
 /* Destroying frees memory step by step; the hypervisor asks for more steps by EAGAIN. */
@@ -167,27 +159,58 @@ static int destroy_domain(struct vmctl *v, uint16_t id)
     return rc;
 }
 
-int vmctl_create(struct vmctl *v, const struct vm_config *config, uint16_t *id)
+void vmctl_cancel_by(struct vmctl *v, const volatile sig_atomic_t *flag)
 {
-    struct build b = {0};
+    v->cancel = flag;
+}
+
+/* rc, or that somebody does not want it any more. */
+static int unless_cancelled(struct vmctl *v, int rc)
+{
+    return rc == 0 && v->cancel && *v->cancel ? vm_fail(v, EINTR, "It was interrupted.") : rc;
+}
+
+static int check(struct vmctl *v, const struct vm_config *c)
+{
     char why[sizeof(v->error)];
-    int rc = vm_config_check(config, why, sizeof(why));
+    int rc = vm_config_check(c, why, sizeof(why));
 
     if (rc)
         return vm_fail(v, -rc, "%s", why);
-    rc = name_is_free(v, config->name);
-    if (rc)
-        return rc;
-    rc = build_domain(v, config, &b);
+    rc = name_is_free(v, c->name, 0);
+    return rc ? rc : memory_is_free(v, c);
+}
+
+/* The name again, now that it stands in the store: of two that came at once, both cannot stay. */
+static int make(struct vmctl *v, const struct vm_config *c, struct build *b)
+{
+    int rc = unless_cancelled(v, build_domain(v, c, b));
+
     if (rc == 0)
-        rc = store_create(v, config, &b);
+        rc = unless_cancelled(v, store_create(v, c, b));
     if (rc == 0)
-        rc = model_start(v, config, b.id);
-    if (rc && b.id) {
-        store_remove(v, b.id);
-        destroy_domain(v, b.id);
-    }
-    *id = b.id;
+        rc = name_is_free(v, c->name, b->id);
+    return rc ? rc : unless_cancelled(v, model_start(v, c, b->id));
+}
+
+/* All that may be there of it. */
+static int unmake(struct vmctl *v, uint16_t id)
+{
+    model_stop(v, id);
+    store_remove(v, id);
+    return destroy_domain(v, id);
+}
+
+int vmctl_create(struct vmctl *v, const struct vm_config *config, uint16_t *id)
+{
+    struct build b = {0};
+    int rc = check(v, config);
+
+    if (rc == 0)
+        rc = make(v, config, &b);
+    if (rc && b.id)
+        unmake(v, b.id);
+    *id = rc ? 0 : b.id;
     return rc;
 }
 
@@ -218,9 +241,7 @@ int vmctl_destroy(struct vmctl *v, uint16_t id)
 
     if (rc)
         return rc;
-    model_stop(v, id);
-    store_remove(v, id);
-    rc = destroy_domain(v, id);
+    rc = unmake(v, id);
     return rc ? vm_fail(v, -rc, "Domain %u cannot be destroyed: %s.", id, strerror(-rc)) : 0;
 }
 
@@ -238,14 +259,12 @@ int vmctl_wait(struct vmctl *v, uint16_t id, int timeout_ms, struct vm_info *inf
 {
     struct pollfd p = {.fd = xs_fileno(v->store), .events = POLLIN};
     int64_t end = now_ms() + timeout_ms;
-    char name[16];
     unsigned n;
     int rc;
 
-    snprintf(name, sizeof(name), "%u", id);
     xs_watch(v->store, "@releaseDomain", "wait");
     for (;;) {
-        rc = vmctl_find(v, name, info);
+        rc = vmctl_get(v, id, info);
         if (rc || info->state == VM_SHUTDOWN || info->state == VM_DYING)
             break;
         if (timeout_ms >= 0 && now_ms() >= end) {

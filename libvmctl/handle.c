@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <xentoollog.h>
 #include <xen/memory.h>
 #include <xen/event_channel.h>
+#include <xen/hvm/dm_op.h>
 #include <xen/hvm/hvm_op.h>
 
 struct vmctl *vmctl_new(void)
@@ -44,24 +44,23 @@ const char *vmctl_error(const struct vmctl *v)
     return v->error;
 }
 
-/* The Xen libraries print what they find wrong; this library says it itself. */
 static void say_nothing(xentoollog_logger *l, xentoollog_level level, int e, const char *context,
                         const char *format, va_list ap)
 {
     (void)l, (void)level, (void)e, (void)context, (void)format, (void)ap;
 }
 
-static xentoollog_logger silent = {.vmessage = say_nothing};
+xentoollog_logger vmctl_silent = {.vmessage = say_nothing};
 
 int vmctl_connect(struct vmctl *v)
 {
-    v->call = xencall_open(&silent, 0);
+    v->call = xencall_open(&vmctl_silent, 0);
     if (!v->call)
         return vm_fail(
             v, errno,
             "Hypercalls are not possible here: this runs as root in the privileged domain only (%s).",
             strerror(errno));
-    v->memory = xenforeignmemory_open(&silent, 0);
+    v->memory = xenforeignmemory_open(&vmctl_silent, 0);
     if (!v->memory)
         return vm_fail(v, errno, "Memory of guests cannot be mapped: %s.", strerror(errno));
     v->store = xs_open(0);
@@ -160,6 +159,27 @@ int xen_alloc_port(struct vmctl *v, uint16_t id, uint16_t remote)
     rc = xencall2(v->call, __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, (uintptr_t)a);
     rc = rc < 0 ? -errno : (int)a->port;
     xen_buffer_free(v, a);
+    return rc;
+}
+
+/* The operation, and behind it the list of buffers, which is itself alone. */
+int xen_remote_shutdown(struct vmctl *v, uint16_t id, unsigned reason)
+{
+    struct {
+        struct xen_dm_op op;
+        struct xen_dm_op_buf list;
+    } *p = xen_buffer(v, sizeof(*p));
+    int rc;
+
+    if (!p)
+        return -ENOMEM;
+    p->op.op = XEN_DMOP_remote_shutdown;
+    p->op.u.remote_shutdown.reason = reason;
+    set_xen_guest_handle(p->list.h, &p->op);
+    p->list.size = sizeof(p->op);
+    rc = xencall3(v->call, __HYPERVISOR_dm_op, id, 1, (uintptr_t)&p->list);
+    rc = rc < 0 ? -errno : 0;
+    xen_buffer_free(v, p);
     return rc;
 }
 

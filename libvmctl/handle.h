@@ -4,6 +4,7 @@
 #define LIBVMCTL_HANDLE_H
 
 #include "libvmctl/vmctl.h"
+#include <signal.h>
 #include <stdint.h>
 #define __XEN_TOOLS__ 1
 #include <xen/xen.h>
@@ -12,11 +13,13 @@
 #include <xencall.h>
 #include <xenforeignmemory.h>
 #include <xenstore.h>
+#include <xentoollog.h>
 
 struct vmctl {
     xencall_handle *call;
     xenforeignmemory_handle *memory;
     struct xs_handle *store;
+    const volatile sig_atomic_t *cancel; /* NULL: nobody interrupts */
     char error[512];
 };
 
@@ -35,6 +38,12 @@ long xen_memory_op(struct vmctl *v, unsigned cmd, const void *arg, size_t size);
 int xen_set_param(struct vmctl *v, uint16_t id, uint32_t index, uint64_t value);
 /* An unbound port of domain id for domain remote: the port or -errno. */
 int xen_alloc_port(struct vmctl *v, uint16_t id, uint16_t remote);
+
+/* The domain shuts down at once, for reason (SHUTDOWN_* of xen/sched.h). */
+int xen_remote_shutdown(struct vmctl *v, uint16_t id, unsigned reason);
+
+/* For the Xen libraries, which print what they find wrong: this library says it itself. */
+extern xentoollog_logger vmctl_silent;
 
 /* Memory that may be pointed to by an argument; NULL: no memory. */
 void *xen_buffer(struct vmctl *v, size_t size);

@@ -79,6 +79,43 @@ bool json_find(const char *text, const char *key, char *value, size_t size)
     return false;
 }
 
+/* Behind the object that begins at p; NULL: it has no end. */
+static const char *end_of_object(const char *p)
+{
+    char ignored[1];
+    int depth = 0;
+
+    while (*p) {
+        if (*p == '"') {
+            read_string(&p, ignored, sizeof(ignored));
+            continue;
+        }
+        depth += *p == '{' ? 1 : *p == '}' ? -1 : 0;
+        p++;
+        if (depth == 0)
+            return p;
+    }
+    return NULL;
+}
+
+void json_each(const char *text, bool (*fn)(void *arg, const char *object), void *arg)
+{
+    const char *p = strchr(text, '['), *end;
+    bool go_on = p != NULL;
+
+    while (go_on) {
+        char *object;
+
+        p += 1 + strspn(p + 1, " \t\r\n"); /* behind the bracket or the comma */
+        end = *p == '{' ? end_of_object(p) : NULL;
+        object = end ? strndup(p, (size_t)(end - p)) : NULL;
+        go_on = object && fn(arg, object);
+        free(object);
+        p = end ? end + strspn(end, " \t\r\n") : p;
+        go_on = go_on && *p == ',';
+    }
+}
+
 void json_string(FILE *f, const char *s)
 {
     fputc('"', f);
@@ -91,4 +128,19 @@ void json_string(FILE *f, const char *s)
             fputc(*s, f);
     }
     fputc('"', f);
+}
+
+char *json_quoted(const char *s)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    if (!f)
+        return NULL;
+    json_string(f, s);
+    if (fclose(f) == 0)
+        return text;
+    free(text);
+    return NULL;
 }

@@ -3,6 +3,7 @@
 #include "libvmctl/json.h"
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,54 +13,77 @@
 #include <unistd.h>
 
 #define ANSWER_MS 10000
+#define LINE_ROOM 65536
 
-struct connection {
+struct qmp {
     int fd;
-    size_t used;
-    char line[QMP_REPLY_MAX];
+    size_t used;  /* bytes of line */
+    bool at_hand; /* line begins with a message that ends with 0 */
+    char line[LINE_ROOM];
+    char text[1024]; /* QEMU's sentence */
 };
 
-/* The next line, which is one message, without its end. The line before it is forgotten. */
-static int next_line(struct connection *c)
+static int read_more(struct qmp *q)
 {
-    char *end = memchr(c->line, '\n', c->used);
-    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    struct pollfd p = {.fd = q->fd, .events = POLLIN};
     ssize_t n;
 
-    while (!end) {
-        if (c->used == sizeof(c->line))
-            return -EMSGSIZE;
-        if (poll(&p, 1, ANSWER_MS) <= 0)
-            return -ETIMEDOUT;
-        n = read(c->fd, c->line + c->used, sizeof(c->line) - c->used);
-        if (n <= 0)
-            return n ? -errno : -EPIPE;
-        c->used += (size_t)n;
-        end = memchr(c->line, '\n', c->used);
-    }
-    *end = 0;
+    if (q->used == sizeof(q->line))
+        return -EMSGSIZE;
+    do
+        n = poll(&p, 1, ANSWER_MS);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return n ? -errno : -ETIMEDOUT;
+    n = read(q->fd, q->line + q->used, sizeof(q->line) - q->used);
+    if (n <= 0)
+        return n ? -errno : -EPIPE;
+    q->used += (size_t)n;
     return 0;
 }
 
-static void drop_line(struct connection *c)
+/* The next line, which is one message, to the front. The one before it is forgotten. */
+static int next_line(struct qmp *q)
 {
-    size_t n = strlen(c->line) + 1;
+    size_t n = q->at_hand ? strlen(q->line) + 1 : 0;
+    char *end;
+    int rc = 0;
 
-    memmove(c->line, c->line + n, c->used - n);
-    c->used -= n;
+    memmove(q->line, q->line + n, q->used - n);
+    q->used -= n;
+    q->at_hand = false;
+    while (rc == 0 && !(end = memchr(q->line, '\n', q->used)))
+        rc = read_more(q);
+    if (rc)
+        return rc;
+    *end = 0;
+    q->at_hand = true;
+    return 0;
 }
 
-static int send_text(struct connection *c, const char *text)
+/* All of text; fd, if not -1, goes along with its first byte. */
+static int send_text(struct qmp *q, int fd, const char *text)
 {
-    size_t length = strlen(text);
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                          .cmsg_level = SOL_SOCKET,
+                          .cmsg_type = SCM_RIGHTS}};
+    struct iovec part = {.iov_base = (void *)text, .iov_len = strlen(text)};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
 
-    while (length) {
-        ssize_t n = send(c->fd, text, length, MSG_NOSIGNAL);
+    memcpy(control.room + CMSG_LEN(0), &fd, sizeof(fd));
+    if (fd >= 0)
+        m.msg_control = &control, m.msg_controllen = sizeof(control);
+    while (part.iov_len) {
+        ssize_t n = sendmsg(q->fd, &m, MSG_NOSIGNAL);
 
         if (n < 0)
             return -errno;
-        text += n;
-        length -= (size_t)n;
+        part.iov_base = (char *)part.iov_base + n;
+        part.iov_len -= (size_t)n;
+        m.msg_control = NULL, m.msg_controllen = 0;
     }
     return 0;
 }
@@ -70,24 +94,21 @@ static bool starts_with(const char *s, const char *prefix)
 }
 
 /* Sends one command and stands before its answer; events come in between. */
-static int ask(struct connection *c, const char *text)
+static int ask(struct qmp *q, int fd, const char *text)
 {
-    int rc = send_text(c, text);
+    int rc = send_text(q, fd, text);
 
     while (rc == 0) {
-        rc = next_line(c);
-        if (rc)
-            break;
-        if (starts_with(c->line, "{\"return\""))
+        rc = next_line(q);
+        if (rc == 0 && starts_with(q->line, "{\"return\""))
             return 0;
-        if (starts_with(c->line, "{\"error\""))
+        if (rc == 0 && starts_with(q->line, "{\"error\""))
             return -EREMOTEIO;
-        drop_line(c);
     }
     return rc;
 }
 
-static int greet(struct connection *c, const char *path)
+static int greet(struct qmp *q, const char *path)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int rc;
@@ -95,54 +116,82 @@ static int greet(struct connection *c, const char *path)
     if (strlen(path) >= sizeof(a.sun_path))
         return -ENAMETOOLONG;
     strcpy(a.sun_path, path);
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&a, sizeof(a)))
+    q->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (q->fd < 0 || connect(q->fd, (struct sockaddr *)&a, sizeof(a)))
         return -errno;
-    rc = next_line(c);
-    if (rc == 0) {
-        drop_line(c);
-        rc = ask(c, "{\"execute\":\"qmp_capabilities\"}\n");
+    rc = next_line(q);
+    return rc ? rc : ask(q, -1, "{\"execute\":\"qmp_capabilities\"}\n");
+}
+
+int qmp_open(struct qmp **q, const char *path)
+{
+    int rc;
+
+    *q = malloc(sizeof(**q));
+    if (!*q)
+        return -ENOMEM;
+    (*q)->fd = -1;
+    (*q)->used = 0;
+    (*q)->at_hand = false;
+    rc = greet(*q, path);
+    if (rc) {
+        qmp_close(*q);
+        *q = NULL;
     }
-    if (rc == 0)
-        drop_line(c);
     return rc;
 }
 
-static int talk(struct connection *c, const char *path, const char *text, char *reply, size_t size)
+void qmp_close(struct qmp *q)
 {
-    int rc = greet(c, path);
+    if (q && q->fd >= 0)
+        close(q->fd);
+    free(q);
+}
 
-    if (rc == 0)
-        rc = ask(c, text);
-    if (rc == -EREMOTEIO && json_find(c->line, "desc", reply, size))
-        return rc;
-    if (rc == 0)
-        snprintf(reply, size, "%s", c->line);
+static int exchange(struct qmp *q, int fd, const char *text, const char **reply)
+{
+    int rc = ask(q, fd, text);
+
+    q->text[0] = 0;
+    if (rc == -EREMOTEIO)
+        json_find(q->line, "desc", q->text, sizeof(q->text));
+    if (reply)
+        *reply = rc ? q->text : q->line;
+    return rc;
+}
+
+int qmp_ask(struct qmp *q, int fd, const char **reply, const char *command, const char *arguments,
+            ...)
+{
+    char *object = NULL, *text = NULL;
+    int rc = -ENOMEM;
+    va_list ap;
+
+    va_start(ap, arguments);
+    if (vasprintf(&object, arguments, ap) < 0)
+        object = NULL;
+    va_end(ap);
+    if (object &&
+        asprintf(&text, "{\"execute\":\"%s\",\"arguments\":%s}\n", command, object) >= 0) {
+        rc = exchange(q, fd, text, reply);
+        free(text);
+    }
+    free(object);
     return rc;
 }
 
 int qmp_command(const char *path, const char *command, const char *arguments, char *reply,
                 size_t size)
 {
-    struct connection *c = malloc(sizeof(*c));
-    char *text = NULL;
-    int rc;
+    const char *answer = "";
+    struct qmp *q;
+    int rc = qmp_open(&q, path);
 
     *reply = 0;
-    rc = asprintf(&text, "{\"execute\":\"%s\",\"arguments\":%s}\n", command,
-                  arguments ? arguments : "{}");
-    if (!c || rc < 0) {
-        if (rc >= 0)
-            free(text);
-        free(c);
-        return -ENOMEM;
-    }
-    c->fd = -1;
-    c->used = 0;
-    rc = talk(c, path, text, reply, size);
-    if (c->fd >= 0)
-        close(c->fd);
-    free(text);
-    free(c);
+    if (rc)
+        return rc;
+    rc = qmp_ask(q, -1, &answer, command, "%s", arguments ? arguments : "{}");
+    snprintf(reply, size, "%s", answer);
+    qmp_close(q);
     return rc;
 }

@@ -5,11 +5,20 @@
 
 #include <stddef.h>
 
-#define QMP_REPLY_MAX 65536
+/* Errors, as negative errno: ENOENT, ECONNREFUSED and the like: nobody listens; ETIMEDOUT: it does
+ * not answer; EREMOTEIO: it refuses, and says why. */
 
-/* One command with its arguments as a JSON object (NULL: none). 0 and QEMU's reply, cut off at
- * size; or -errno: -ECONNREFUSED and the like nobody listens, -ETIMEDOUT it does not answer,
- * -EREMOTEIO it refuses, and reply is why, in its own words. */
+struct qmp; /* a connection; QEMU serves one at a time */
+
+int qmp_open(struct qmp **q, const char *path);
+void qmp_close(struct qmp *q);
+
+/* One command with its arguments as a JSON object; fd, if not -1, goes with it. *reply (unless
+ * NULL) is QEMU's answer, with -EREMOTEIO its sentence, and stays until the next command. */
+int qmp_ask(struct qmp *q, int fd, const char **reply, const char *command, const char *arguments,
+            ...) __attribute__((format(printf, 5, 6)));
+
+/* Both in one, with a copy of the answer, cut off at size. */
 int qmp_command(const char *path, const char *command, const char *arguments, char *reply,
                 size_t size);
 

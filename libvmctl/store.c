@@ -8,7 +8,8 @@
 #include <xen/hvm/hvm_xs_strings.h>
 
 #define PATH_MAX_LENGTH 256
-#define ATTEMPTS        100 /* a transaction that met another one is tried again */
+#define CONSOLE_LIMIT   (1 << 20) /* bytes kept while nobody reads them */
+#define ATTEMPTS        100       /* a transaction that met another one is tried again */
 
 void uuid_format(const uint8_t u[16], char text[UUID_TEXT])
 {
@@ -77,7 +78,7 @@ static void make_guest(struct change *c, const char *key, bool own)
 
 static void guest_nodes(struct change *c)
 {
-    static const char *const readable[] = {"cpu",     "memory",    "device",
+    static const char *const readable[] = {"cpu",     "memory",    "device",  "console",
                                            "control", "hvmloader", "platform"};
     static const char *const own[] = {"control/shutdown",
                                       "control/feature-poweroff",
@@ -136,6 +137,10 @@ static void state_entries(struct change *c, const struct vm_config *g, const str
     put_guest(c, "memory/videoram", "%llu", (unsigned long long)g->video_kib);
     put_guest(c, "store/port", "%d", b->store_port);
     put_guest(c, "store/ring-ref", "%llu", (unsigned long long)b->store_pfn);
+    put_guest(c, "console/port", "%d", b->console_port); /* xenconsoled serves it, if it runs */
+    put_guest(c, "console/ring-ref", "%llu", (unsigned long long)b->console_pfn);
+    put_guest(c, "console/type", "xenconsoled");
+    put_guest(c, "console/limit", "%d", CONSOLE_LIMIT);
     for (unsigned i = 0; i < g->vcpus; i++) {
         snprintf(key, sizeof(key), "cpu/%u/availability", i);
         put_guest(c, key, "online");

@@ -10,6 +10,7 @@
 #define LIBVMCTL_VMCTL_H
 
 #include "libvmctl/config.h"
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,27 +55,102 @@ const char *vm_shutdown_name(uint8_t reason);
 
 /* Every domain, the privileged one first. *list is the caller's to free(). */
 int vmctl_list(struct vmctl *v, struct vm_info **list, size_t *count);
-/* One domain by name or number. -ESRCH: there is none. */
+/* One domain by name or number, or by its number. -ESRCH: there is none. */
 int vmctl_find(struct vmctl *v, const char *name, struct vm_info *info);
+int vmctl_get(struct vmctl *v, uint16_t id, struct vm_info *info);
 
-/* What QEMU shows where, for a guest that runs; strings are "" where there is nothing. */
+/* What is shown where, for a guest that runs; strings are "" where there is nothing. */
 struct vm_access {
     char vnc[64];     /* address:port */
-    char console[64]; /* terminal of the first serial port */
+    char serial[64];  /* terminal of the first serial port */
+    char console[64]; /* terminal of the paravirtual console */
     char qmp[108];    /* socket for QMP */
 };
 int vmctl_access(struct vmctl *v, uint16_t id, struct vm_access *access);
 
-/* Builds the guest and its QEMU; it stays paused. On failure nothing is left behind. */
+/* ---- what was counted ---- */
+
+#define VM_MAX_REASONS 64
+#define VM_MAX_SERVERS 8
+
+struct vm_exits {
+    char reason[24];
+    uint64_t count[VM_MAX_VCPUS];
+};
+struct vm_ioreqs {
+    unsigned server; /* devmodel's is the first, QEMU's the second */
+    uint64_t sent;   /* the guest waited for the answer */
+    uint64_t posted; /* it did not */
+};
+struct vm_stats {
+    unsigned vcpus;
+    uint64_t run_ns[VM_MAX_VCPUS];
+    struct vm_exits exits[VM_MAX_REASONS]; /* those that happened */
+    unsigned reasons;
+    struct vm_ioreqs ioreqs[VM_MAX_SERVERS];
+    unsigned servers;
+};
+int vmctl_stats(struct vmctl *v, uint16_t id, struct vm_stats *stats);
+
+struct vm_host {
+    unsigned cpus;
+    unsigned khz;
+    uint64_t memory_kib, free_kib;
+    uint64_t idle_ns; /* of all CPUs, since they run */
+};
+int vmctl_host(struct vmctl *v, struct vm_host *host);
+
+/* ---- making and ending ---- */
+
+/* Builds the guest and its QEMU; it stays paused. On failure nothing is left behind, and *id is 0.
+ */
 int vmctl_create(struct vmctl *v, const struct vm_config *config, uint16_t *id);
+
+/* From now on vmctl_create() gives up between two steps, with -EINTR, when *flag is not 0. */
+void vmctl_cancel_by(struct vmctl *v, const volatile sig_atomic_t *flag);
 
 int vmctl_pause(struct vmctl *v, uint16_t id);
 int vmctl_unpause(struct vmctl *v, uint16_t id);
 /* Stops and removes the guest, its QEMU and its entries in the store. */
 int vmctl_destroy(struct vmctl *v, uint16_t id);
 
+/* Ask the guest to shut down or to reboot: by the store, if its kernel listens there; shutdown
+ * presses the ACPI power button otherwise, or if button. They do not wait for it. -EOPNOTSUPP: it
+ * cannot be asked to reboot. */
+int vmctl_shutdown(struct vmctl *v, uint16_t id, bool button);
+int vmctl_reboot(struct vmctl *v, uint16_t id);
+/* Ends it at once, and leaves it to whoever watches it to start it again. */
+int vmctl_reset(struct vmctl *v, uint16_t id);
+
 /* Waits until the domain has shut down or is gone. -ETIMEDOUT; timeout_ms < 0: for ever. */
 int vmctl_wait(struct vmctl *v, uint16_t id, int timeout_ms, struct vm_info *info);
+
+/* ---- at its screen ---- */
+
+/* A PNG picture of it, which is the caller's to free(). */
+int vmctl_screenshot(struct vmctl *v, uint16_t id, void **png, size_t *size);
+
+/* Keys by name, held down together ("ctrl-alt-delete"); a text, by a US keyboard's keys. Each is
+ * held for hold_ms, and as long a pause follows. -EINVAL: there is no such key. */
+int vmctl_press(struct vmctl *v, uint16_t id, const char *keys, unsigned hold_ms);
+int vmctl_type(struct vmctl *v, uint16_t id, const char *text, unsigned hold_ms);
+
+/* ---- its drives ---- */
+
+struct vm_drive {
+    unsigned unit;  /* as in struct vm_disk */
+    bool removable; /* a CD drive */
+    bool open;      /* its tray */
+    bool locked;    /* by the guest */
+    char medium[512];
+};
+int vmctl_drives(struct vmctl *v, uint16_t id, struct vm_drive drive[VM_MAX_DISKS],
+                 unsigned *count);
+/* unit -1: the only CD drive. force: whether the guest has locked it or not; -EBUSY: it has. */
+int vmctl_insert(struct vmctl *v, uint16_t id, int unit, const char *path, bool force);
+int vmctl_eject(struct vmctl *v, uint16_t id, int unit, bool force);
+
+/* ---- the hypervisor ---- */
 
 /* What the hypervisor logged from *index on; *index moves to the end. The text is the caller's. */
 int vmctl_log(struct vmctl *v, uint32_t *index, char **text);

@@ -171,15 +171,51 @@ static void test_json_find(void **state)
     assert_false(json_find("\"a", "a", v, sizeof(v)));
 }
 
+static char each[256];
+
+static bool add_object(void *arg, const char *object)
+{
+    strcat(strcat(each, object), ";");
+    return --*(int *)arg;
+}
+
+static void finds_each(int most, const char *text, const char *expected)
+{
+    each[0] = 0;
+    json_each(text, add_object, &most);
+    assert_string_equal(each, expected);
+}
+
+static void test_json_each(void **state)
+{
+    (void)state;
+    finds_each(9, "{\"return\": [{\"a\": 1},  {\"b\": {\"c\": [{}]}} ,{\"}\\\"]\": \"{\"}]}",
+               "{\"a\": 1};{\"b\": {\"c\": [{}]}};{\"}\\\"]\": \"{\"};");
+    finds_each(1, "[{\"a\": 1}, {\"b\": 2}]", "{\"a\": 1};");
+    finds_each(9, "{\"return\": []}", "");
+    finds_each(9, "{\"return\": {}}", "");
+    finds_each(9, "[1, {\"a\": 1}]", "");
+    finds_each(9, "[{\"a\": 1", "");
+    finds_each(9, "[{\"a\": \"}", "");
+    finds_each(9, "[{\"a\": 1},", "{\"a\": 1};");
+    finds_each(9, "[{\"a\": 1}", "{\"a\": 1};");
+    finds_each(9, "[", "");
+    finds_each(9, "", "");
+}
+
 static void test_json_string(void **state)
 {
     char out[64] = {0};
     FILE *f = fmemopen(out, sizeof(out), "w");
+    char *quoted;
 
     (void)state;
     json_string(f, "a\"b\\c\n\x01\xc3\xa4");
     fclose(f);
     assert_string_equal(out, "\"a\\\"b\\\\c\\u000a\\u0001\xc3\xa4\"");
+    quoted = json_quoted("a\"b");
+    assert_string_equal(quoted, "\"a\\\"b\"");
+    free(quoted);
 }
 
 int main(void)
@@ -190,6 +226,7 @@ int main(void)
         cmocka_unit_test_setup(test_cut_off, start),
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_json_find),
+        cmocka_unit_test(test_json_each),
         cmocka_unit_test(test_json_string),
     };
 

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is in a guest's drives, and changing a CD. The image is opened here and handed to QEMU,
+ * which sees no file system of its own. */
+#include "libvmctl/ask.h"
+#include "libvmctl/json.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FDSET "/dev/fdset/"
+
+/* ---- what there is ---- */
+
+/* The file behind a set, which is what its maker said of it. */
+struct name_of_set {
+    unsigned set;
+    char *to;
+    size_t size;
+};
+
+static bool match_set(void *arg, const char *object)
+{
+    struct name_of_set *n = arg;
+    char number[16];
+
+    if (!json_find(object, "fdset-id", number, sizeof(number)) ||
+        strtoul(number, NULL, 10) != n->set)
+        return true;
+    json_find(object, "opaque", n->to, n->size);
+    return false;
+}
+
+static int name_set(struct vmctl *v, struct qmp *q, struct vm_drive *d)
+{
+    struct name_of_set n = {.to = d->medium, .size = sizeof(d->medium)};
+    const char *reply;
+    int rc;
+
+    if (strncmp(d->medium, FDSET, strlen(FDSET)))
+        return 0;
+    n.set = (unsigned)strtoul(d->medium + strlen(FDSET), NULL, 10);
+    rc = ask(v, q, -1, &reply, "query-fdsets", "{}");
+    if (rc == 0)
+        json_each(reply, match_set, &n);
+    return rc;
+}
+
+struct drives {
+    struct vm_drive *drive;
+    unsigned count;
+};
+
+static bool is_true(const char *object, const char *key)
+{
+    char value[8];
+
+    return json_find(object, key, value, sizeof(value)) && strcmp(value, "true") == 0;
+}
+
+/* One of query-block's answers; the drives are those called ide0 to ide3 (qemu_args.c). */
+static bool add_drive(void *arg, const char *object)
+{
+    struct drives *all = arg;
+    struct vm_drive *d = &all->drive[all->count];
+    char name[32];
+
+    if (!json_find(object, "qdev", name, sizeof(name)) || strncmp(name, "ide", 3) ||
+        name[3] < '0' || name[3] >= '0' + VM_MAX_DISKS || name[4])
+        return true;
+    *d = (struct vm_drive){.unit = (unsigned)(name[3] - '0'),
+                           .removable = is_true(object, "removable"),
+                           .locked = is_true(object, "locked"),
+                           .open = is_true(object, "tray_open")};
+    if (!json_find(object, "file", d->medium, sizeof(d->medium)))
+        d->medium[0] = 0;
+    all->count++;
+    return all->count < VM_MAX_DISKS;
+}
+
+static int list(struct vmctl *v, struct qmp *q, struct drives *all)
+{
+    const char *reply;
+    int rc = ask(v, q, -1, &reply, "query-block", "{}");
+
+    if (rc == 0)
+        json_each(reply, add_drive, all);
+    for (unsigned i = 0; i < all->count && rc == 0; i++)
+        rc = name_set(v, q, &all->drive[i]);
+    return rc;
+}
+
+int vmctl_drives(struct vmctl *v, uint16_t id, struct vm_drive drive[VM_MAX_DISKS], unsigned *count)
+{
+    struct drives all = {.drive = drive};
+    struct qmp *q;
+    int rc = ask_open(v, id, &q);
+
+    if (rc == 0) {
+        rc = list(v, q, &all);
+        qmp_close(q);
+    }
+    *count = all.count;
+    return rc;
+}
+
+/* ---- another CD ---- */
+
+static int no_drive(struct vmctl *v, int unit)
+{
+    return unit < 0 ? vm_fail(v, ENODEV, "The guest has no CD drive.")
+                    : vm_fail(v, ENODEV, "The guest has no CD drive hd%c.", 'a' + unit);
+}
+
+/* The drive of that number, or with -1 the only one. */
+static int choose(struct vmctl *v, struct qmp *q, int unit, struct vm_drive *chosen)
+{
+    struct vm_drive drive[VM_MAX_DISKS];
+    struct drives all = {.drive = drive};
+    unsigned found = 0;
+    int rc = list(v, q, &all);
+
+    for (unsigned i = 0; i < all.count && rc == 0; i++) {
+        if (!drive[i].removable || (unit >= 0 && drive[i].unit != (unsigned)unit))
+            continue;
+        *chosen = drive[i];
+        found++;
+    }
+    if (rc == 0 && found > 1)
+        return vm_fail(v, EINVAL, "The guest has more than one CD drive: say which.");
+    return rc || found ? rc : no_drive(v, unit);
+}
+
+static int check_lock(struct vmctl *v, const struct vm_drive *d, bool force)
+{
+    if (!d->locked || d->open || force)
+        return 0;
+    return vm_fail(v, EBUSY, "The guest has locked its drive hd%c: it uses the CD.",
+                   'a' + (int)d->unit);
+}
+
+static int open_image(struct vmctl *v, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0)
+        return vm_fail(v, errno, "The image %s cannot be opened: %s.", path, strerror(errno));
+    if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
+        return fd;
+    close(fd);
+    return vm_fail(v, EINVAL, "%s is no image: neither a file nor a block device.", path);
+}
+
+static int change(struct vmctl *v, struct qmp *q, unsigned unit, const char *path, bool force)
+{
+    int fd = open_image(v, path), rc = fd;
+    unsigned set;
+
+    if (fd < 0)
+        return rc;
+    rc = ask_give_file(v, q, fd, path, &set);
+    close(fd);
+    if (rc)
+        return rc;
+    rc = ask(v, q, -1, NULL, "blockdev-change-medium",
+             "{\"id\":\"ide%u\",\"filename\":\"" FDSET "%u\",\"format\":\"raw\","
+             "\"read-only-mode\":\"read-only\",\"force\":%s}",
+             unit, set, force ? "true" : "false");
+    if (rc)
+        qmp_ask(q, -1, NULL, "remove-fd", "{\"fdset-id\":%u}", set);
+    return rc;
+}
+
+/* The connection, and the drive with its lock looked at. */
+static int open_drive(struct vmctl *v, uint16_t id, int unit, bool force, struct qmp **q,
+                      struct vm_drive *d)
+{
+    int rc = ask_open(v, id, q);
+
+    if (rc)
+        return rc;
+    rc = choose(v, *q, unit, d);
+    if (rc == 0)
+        rc = check_lock(v, d, force);
+    if (rc)
+        qmp_close(*q);
+    return rc;
+}
+
+int vmctl_insert(struct vmctl *v, uint16_t id, int unit, const char *path, bool force)
+{
+    struct vm_drive d = {0};
+    struct qmp *q;
+    int rc = open_drive(v, id, unit, force, &q, &d);
+
+    if (rc)
+        return rc;
+    rc = change(v, q, d.unit, path, force);
+    qmp_close(q);
+    return rc;
+}
+
+int vmctl_eject(struct vmctl *v, uint16_t id, int unit, bool force)
+{
+    struct vm_drive d = {0};
+    struct qmp *q;
+    int rc = open_drive(v, id, unit, force, &q, &d);
+
+    if (rc)
+        return rc;
+    rc = ask(v, q, -1, NULL, "eject", "{\"id\":\"ide%u\",\"force\":%s}", d.unit,
+             force ? "true" : "false");
+    qmp_close(q);
+    return rc;
+}

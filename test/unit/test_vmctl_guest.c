@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is asked of a guest that runs, by its QEMU and by the store: what goes out, what is made of
+ * the answers, and the sentence when it does not work. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <png.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "fake_qmp.h"
+#include "fake_vmctl.h"
+#include "libvmctl/model.h"
+#include "libvmctl/store.h"
+#include <xen/sched.h>
+
+#define ID 7
+
+static struct vmctl v;
+static enum vm_state state_now;
+static int reset_reason, pid;
+static char path[64], image[64];
+
+/* ---- what is not asked of QEMU ---- */
+
+void model_qmp_path(uint16_t id, char *to, size_t size)
+{
+    assert_int_equal(id, ID);
+    snprintf(to, size, "%s", path);
+}
+
+int model_pid(struct vmctl *h, uint16_t id, bool *lost)
+{
+    (void)h, (void)id;
+    *lost = false;
+    return pid;
+}
+
+int vmctl_get(struct vmctl *h, uint16_t id, struct vm_info *info)
+{
+    *info = (struct vm_info){.id = id, .state = state_now};
+    return id == ID ? 0 : vm_fail(h, ESRCH, "There is no domain %u.", id);
+}
+
+int xen_remote_shutdown(struct vmctl *h, uint16_t id, unsigned reason)
+{
+    (void)h;
+    reset_reason = (int)reason;
+    return id == ID ? 0 : -ESRCH;
+}
+
+bool store_get(struct vmctl *h, uint16_t id, const char *key, char *value, size_t size)
+{
+    char full[128];
+    const char *found;
+
+    (void)h;
+    snprintf(full, sizeof(full), "/local/domain/%u/%s", id, key);
+    found = fake_store_value(full);
+    if (found)
+        snprintf(value, size, "%s", found);
+    return found != NULL;
+}
+
+int store_set(struct vmctl *h, uint16_t id, const char *key, const char *value)
+{
+    char full[128];
+
+    (void)h;
+    snprintf(full, sizeof(full), "/local/domain/%u/%s", id, key);
+    fake_store_put(full, value);
+    return 0;
+}
+
+/* ---- around each test ---- */
+
+static int start(void **state)
+{
+    (void)state;
+    v = (struct vmctl){0};
+    fake_store_clear();
+    snprintf(path, sizeof(path), "/tmp/test_vmctl_guest.%d", (int)getpid());
+    snprintf(image, sizeof(image), "/tmp/test_vmctl_guest.%d.iso", (int)getpid());
+    close(open(image, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    state_now = VM_RUNNING;
+    reset_reason = -1;
+    pid = 99;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    unlink(image);
+    fake_store_clear();
+    return 0;
+}
+
+static void asked(const char *expected)
+{
+    fake_qmp_stop();
+    assert_string_equal(fake_qmp_asked(), expected);
+}
+
+static const struct qmp_rule no_rules[] = {{NULL, NULL}};
+
+/* ---- where things are ---- */
+
+static void access_all(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        {"query-vnc", "{\"return\": {\"enabled\": true, \"auth\": \"none\", \"clients\": [], "
+                      "\"service\": \"5901\", \"host\": \"127.0.0.1\"}}"},
+        {"query-chardev",
+         "{\"return\": [{\"filename\": \"unix:/x\", \"label\": \"qmp\"}, "
+         "{\"filename\": \"pty:/dev/pts/4\", \"label\": \"serial1\"}, "
+         "{\"frontend-open\": true, \"filename\": \"pty:/dev/pts/3\", \"label\": \"serial0\"}]}"},
+        {NULL, NULL}};
+    struct vm_access a;
+
+    (void)state;
+    fake_store_put("/local/domain/7/console/tty", "/dev/pts/9");
+    fake_qmp_start(path, rules);
+    assert_int_equal(vmctl_access(&v, ID, &a), 0);
+    fake_qmp_stop();
+    assert_string_equal(a.vnc, "127.0.0.1:5901");
+    assert_string_equal(a.serial, "/dev/pts/3");
+    assert_string_equal(a.console, "/dev/pts/9");
+    assert_string_equal(a.qmp, path);
+}
+
+static void access_little(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        {"query-vnc", "{\"return\": {\"enabled\": false}}"},
+        {"query-chardev", "{\"return\": [{\"filename\": \"file\", \"label\": \"serial0\"}]}"},
+        {NULL, NULL}};
+    static const struct qmp_rule six[] = {
+        {"query-vnc", "{\"return\": {\"service\": \"5900\", \"host\": \"::1\"}}"},
+        {"query-chardev", "{\"error\": {\"desc\": \"no\"}}"},
+        {NULL, NULL}};
+    struct vm_access a;
+
+    (void)state;
+    fake_qmp_start(path, rules);
+    assert_int_equal(vmctl_access(&v, ID, &a), 0);
+    fake_qmp_stop();
+    assert_string_equal(a.vnc, "");
+    assert_string_equal(a.serial, "");
+    assert_string_equal(a.console, "");
+    fake_qmp_start(path, six);
+    assert_int_equal(vmctl_access(&v, ID, &a), -EREMOTEIO);
+    fake_qmp_stop();
+    assert_string_equal(a.vnc, "[::1]:5900");
+    pid = 0;
+    assert_int_equal(vmctl_access(&v, ID, &a), 0); /* nobody is there to be asked */
+    assert_string_equal(a.qmp, "");
+}
+
+/* ---- power ---- */
+
+static void shut_down(void **state)
+{
+    (void)state;
+    fake_qmp_start(path, no_rules);
+    assert_int_equal(vmctl_shutdown(&v, ID, false), 0); /* nobody listens at the store */
+    fake_store_put("/local/domain/7/control/feature-poweroff", "");
+    assert_int_equal(vmctl_shutdown(&v, ID, false), 0);
+    assert_null(fake_store_value("/local/domain/7/control/shutdown"));
+    fake_store_put("/local/domain/7/control/feature-poweroff", "1");
+    assert_int_equal(vmctl_shutdown(&v, ID, true), 0);
+    assert_null(fake_store_value("/local/domain/7/control/shutdown"));
+    asked("{\"execute\":\"system_powerdown\",\"arguments\":{}}\n"
+          "{\"execute\":\"system_powerdown\",\"arguments\":{}}\n"
+          "{\"execute\":\"system_powerdown\",\"arguments\":{}}\n");
+    assert_int_equal(vmctl_shutdown(&v, ID, false), 0); /* without QEMU */
+    assert_string_equal(fake_store_value("/local/domain/7/control/shutdown"), "poweroff");
+}
+
+static void reboot(void **state)
+{
+    (void)state;
+    assert_int_equal(vmctl_reboot(&v, ID), -EOPNOTSUPP);
+    assert_string_equal(vmctl_error(&v), "Domain 7 does not listen to requests to reboot.");
+    fake_store_put("/local/domain/7/control/feature-reboot", "1");
+    assert_int_equal(vmctl_reboot(&v, ID), 0);
+    assert_string_equal(fake_store_value("/local/domain/7/control/shutdown"), "reboot");
+    assert_int_equal(reset_reason, -1);
+    assert_int_equal(vmctl_reset(&v, ID), 0);
+    assert_int_equal(reset_reason, SHUTDOWN_reboot);
+    assert_int_equal(vmctl_reset(&v, 0), -EPERM);
+    assert_int_equal(vmctl_reset(&v, 8), -ESRCH);
+}
+
+static void it_does_not_run(void **state)
+{
+    (void)state;
+    state_now = VM_PAUSED;
+    assert_int_equal(vmctl_shutdown(&v, ID, false), -EBUSY);
+    assert_string_equal(vmctl_error(&v), "Domain 7 does not run: it is paused.");
+    state_now = VM_SHUTDOWN;
+    assert_int_equal(vmctl_reboot(&v, ID), -EBUSY);
+    state_now = VM_BLOCKED; /* it waits, as a guest does most of the time */
+    assert_int_equal(vmctl_reboot(&v, ID), -EOPNOTSUPP);
+    assert_int_equal(vmctl_shutdown(&v, ID, false), -ENOENT);
+    assert_string_equal(vmctl_error(&v), "Domain 7 has no QEMU that runs.");
+    assert_int_equal(vmctl_shutdown(&v, 8, false), -ESRCH);
+}
+
+/* ---- keyboard ---- */
+
+static void keys(void **state)
+{
+    (void)state;
+    fake_qmp_start(path, no_rules);
+    assert_int_equal(vmctl_press(&v, ID, "ctrl-c", 1), 0);
+    assert_int_equal(vmctl_type(&v, ID, "B ", 2), 0);
+    assert_int_equal(vmctl_type(&v, ID, "", 2), 0);
+    assert_int_equal(vmctl_press(&v, ID, "ctrl-c-nokey", 1), -EINVAL);
+    assert_string_equal(vmctl_error(&v), "There is no key called nokey in ctrl-c-nokey.");
+    assert_int_equal(vmctl_type(&v, ID, "a\xc3\xa4", 1), -EINVAL); /* none of it */
+    assert_string_equal(vmctl_error(&v), "No key of a US keyboard types the character c3h.");
+#define KEY(name) "{\"type\":\"qcode\",\"data\":\"" name "\"}"
+#define STROKE(ms, keys) \
+    "{\"execute\":\"send-key\",\"arguments\":{\"hold-time\":" ms ",\"keys\":[" keys "]}}\n"
+    asked(STROKE("1", KEY("ctrl") "," KEY("c")) STROKE("2", KEY("shift") "," KEY("b"))
+              STROKE("2", KEY("spc")));
+}
+
+static void refused_keys(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        {"send-key", "{\"error\": {\"class\": \"GenericError\", \"desc\": \"No.\\n\"}}"},
+        {NULL, NULL}};
+
+    (void)state;
+    fake_qmp_start(path, rules);
+    assert_int_equal(vmctl_type(&v, ID, "abc", 1), -EREMOTEIO);
+    assert_string_equal(vmctl_error(&v), "QEMU refuses: No.");
+    fake_qmp_stop();
+    assert_null(strchr(fake_qmp_asked(), '\n')[1] ? "more than one" : NULL);
+}
+
+/* ---- screen ---- */
+
+static const char picture[] = "P6\n2 1\n255\n\x01\x02\x03\xff\xfe\xfd";
+static size_t picture_size;
+static int canvas;
+
+/* As QEMU does: the descriptor comes first, the picture goes there later. */
+static void draw(const char *line, int fd)
+{
+    if (strstr(line, "\"add-fd\"")) {
+        assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_WRONLY);
+        canvas = dup(fd);
+    }
+    if (!strstr(line, "\"screendump\""))
+        return;
+    assert_int_equal(write(canvas, picture, picture_size), picture_size);
+    close(canvas);
+}
+
+static const struct qmp_rule screen_rules[] = {
+    {"add-fd", "{\"return\": {\"fdset-id\": 5, \"fd\": 31}}"}, {NULL, NULL}};
+
+static void screenshot(void **state)
+{
+    png_image i = {.version = PNG_IMAGE_VERSION};
+    uint8_t pixels[6];
+    size_t size;
+    void *png;
+
+    (void)state;
+    picture_size = sizeof(picture) - 1;
+    fake_qmp_start(path, screen_rules);
+    fake_qmp_hook = draw;
+    assert_int_equal(vmctl_screenshot(&v, ID, &png, &size), 0);
+    asked("{\"execute\":\"add-fd\",\"arguments\":{\"opaque\":\"screen\"}}\n"
+          "{\"execute\":\"screendump\",\"arguments\":{\"filename\":\"/dev/fdset/5\"}}\n"
+          "{\"execute\":\"remove-fd\",\"arguments\":{\"fdset-id\":5}}\n");
+    assert_true(png_image_begin_read_from_memory(&i, png, size));
+    assert_true(png_image_finish_read(&i, NULL, pixels, 0, NULL));
+    assert_memory_equal(pixels, picture + picture_size - 6, 6);
+    free(png);
+}
+
+static void no_screenshot(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        {"add-fd", "{\"return\": {\"fdset-id\": 5, \"fd\": 31}}"},
+        {"screendump",
+         "{\"error\": {\"desc\": \"there is no console to take a screendump from\"}}"},
+        {NULL, NULL}};
+    size_t size;
+    void *png;
+
+    (void)state;
+    fake_qmp_start(path, rules);
+    assert_int_equal(vmctl_screenshot(&v, ID, &png, &size), -EREMOTEIO);
+    assert_null(png);
+    assert_string_equal(vmctl_error(&v),
+                        "QEMU refuses: there is no console to take a screendump from.");
+    fake_qmp_stop();
+    assert_non_null(strstr(fake_qmp_asked(), "remove-fd")); /* nothing stays there */
+    picture_size = sizeof(picture) - 2;
+    fake_qmp_start(path, screen_rules);
+    fake_qmp_hook = draw;
+    assert_int_equal(vmctl_screenshot(&v, ID, &png, &size), -EPROTO);
+    fake_qmp_stop();
+    assert_int_equal(vmctl_screenshot(&v, ID, &png, &size), -ENOENT);
+}
+
+/* ---- drives ---- */
+
+#define DISK                                                                                          \
+    "{\"device\": \"disk0\", \"locked\": false, \"removable\": false, \"inserted\": {\"ro\": false, " \
+    "\"image\": {\"filename\": \"/a.img\"}, \"file\": \"/a.img\"}, \"qdev\": \"ide0\"}"
+#define CD(unit, locked, more)                                                                     \
+    "{\"device\": \"\", \"locked\": " locked ", \"removable\": true" more ", \"qdev\": \"ide" unit \
+    "\", \"tray_open\": false, \"type\": \"unknown\"}"
+#define FLOPPY \
+    "{\"device\": \"floppy0\", \"locked\": false, \"removable\": true, \"qdev\": \"/machine/x\"}"
+#define BLOCK(list)                               \
+    {                                             \
+        "query-block", "{\"return\": [" list "]}" \
+    }
+#define IN(file) ", \"inserted\": {\"file\": \"" file "\"}"
+
+static void drives(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        BLOCK(DISK ", " FLOPPY ", " CD("2", "true", IN("/dev/fdset/12")) ", " CD("3", "false", "")),
+        {"query-fdsets",
+         "{\"return\": [{\"fds\": [{\"fd\": 5, \"opaque\": \"other\"}], \"fdset-id\": 1}, "
+         "{\"fds\": [{\"fd\": 6, \"opaque\": \"/b.iso\"}], \"fdset-id\": 12}]}"},
+        {NULL, NULL}};
+    struct vm_drive d[VM_MAX_DISKS];
+    unsigned count;
+
+    (void)state;
+    fake_qmp_start(path, rules);
+    assert_int_equal(vmctl_drives(&v, ID, d, &count), 0);
+    fake_qmp_stop();
+    assert_int_equal(count, 3);
+    assert_int_equal(d[0].unit, 0);
+    assert_false(d[0].removable);
+    assert_string_equal(d[0].medium, "/a.img");
+    assert_int_equal(d[1].unit, 2);
+    assert_true(d[1].removable && d[1].locked && !d[1].open);
+    assert_string_equal(d[1].medium, "/b.iso");
+    assert_int_equal(d[2].unit, 3);
+    assert_true(d[2].removable && !d[2].locked);
+    assert_string_equal(d[2].medium, "");
+}
+
+static ino_t given; /* the file that came, read-only */
+
+static void take(const char *line, int fd)
+{
+    struct stat st;
+
+    if (!strstr(line, "\"add-fd\""))
+        return;
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+    given = st.st_ino;
+}
+
+static void insert(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        BLOCK(DISK ", " CD("2", "false", "")),
+        {"add-fd", "{\"return\": {\"fdset-id\": 3, \"fd\": 31}}"},
+        {NULL, NULL}};
+    char expected[1024];
+    struct stat st;
+
+    (void)state;
+    given = 0;
+    fake_qmp_start(path, rules);
+    fake_qmp_hook = take;
+    assert_int_equal(vmctl_insert(&v, ID, -1, image, false), 0);
+    snprintf(expected, sizeof(expected),
+             "{\"execute\":\"query-block\",\"arguments\":{}}\n"
+             "{\"execute\":\"add-fd\",\"arguments\":{\"opaque\":\"%s\"}}\n"
+             "{\"execute\":\"blockdev-change-medium\",\"arguments\":{\"id\":\"ide2\","
+             "\"filename\":\"/dev/fdset/3\",\"format\":\"raw\",\"read-only-mode\":\"read-only\","
+             "\"force\":false}}\n",
+             image);
+    asked(expected);
+    assert_int_equal(stat(image, &st), 0);
+    assert_int_equal(given, st.st_ino);
+}
+
+static void insert_nothing(void **state)
+{
+    static const struct qmp_rule rules[] = {BLOCK(CD("2", "false", "")), {NULL, NULL}};
+
+    (void)state;
+    fake_qmp_start(path, rules);
+    assert_int_equal(vmctl_insert(&v, ID, -1, "/nowhere.iso", false), -ENOENT);
+    assert_string_equal(vmctl_error(&v),
+                        "The image /nowhere.iso cannot be opened: No such file or directory.");
+    assert_int_equal(vmctl_insert(&v, ID, -1, "/tmp", false), -EINVAL);
+    assert_true(fake_is_sentence(vmctl_error(&v)));
+    fake_qmp_stop();
+    assert_null(strstr(fake_qmp_asked(), "change-medium"));
+}
+
+static void which_drive(void **state)
+{
+    static const struct qmp_rule two[] = {
+        BLOCK(CD("1", "false", "") ", " CD("3", "false", "") ", " DISK), {NULL, NULL}};
+    static const struct qmp_rule none[] = {BLOCK(DISK), {NULL, NULL}};
+
+    (void)state;
+    fake_qmp_start(path, two);
+    assert_int_equal(vmctl_eject(&v, ID, -1, false), -EINVAL);
+    assert_string_equal(vmctl_error(&v), "The guest has more than one CD drive: say which.");
+    assert_int_equal(vmctl_eject(&v, ID, 2, false), -ENODEV);
+    assert_string_equal(vmctl_error(&v), "The guest has no CD drive hdc.");
+    assert_int_equal(vmctl_eject(&v, ID, 0, false), -ENODEV); /* a disk */
+    assert_int_equal(vmctl_eject(&v, ID, 3, false), 0);
+    fake_qmp_stop();
+    assert_non_null(
+        strstr(fake_qmp_asked(),
+               "{\"execute\":\"eject\",\"arguments\":{\"id\":\"ide3\",\"force\":false}}\n"));
+    fake_qmp_start(path, none);
+    assert_int_equal(vmctl_insert(&v, ID, -1, image, false), -ENODEV);
+    assert_string_equal(vmctl_error(&v), "The guest has no CD drive.");
+    fake_qmp_stop();
+}
+
+static void a_locked_drive(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        BLOCK(CD("2", "true", "")),
+        {"add-fd", "{\"return\": {\"fdset-id\": 3, \"fd\": 31}}"},
+        {NULL, NULL}};
+
+    (void)state;
+    fake_qmp_start(path, rules);
+    assert_int_equal(vmctl_eject(&v, ID, -1, false), -EBUSY);
+    assert_int_equal(vmctl_insert(&v, ID, -1, image, false), -EBUSY);
+    assert_string_equal(vmctl_error(&v), "The guest has locked its drive hdc: it uses the CD.");
+    assert_int_equal(vmctl_eject(&v, ID, -1, true), 0);
+    assert_int_equal(vmctl_insert(&v, ID, 2, image, true), 0);
+    fake_qmp_stop();
+    assert_non_null(strstr(fake_qmp_asked(), "{\"id\":\"ide2\",\"force\":true}"));
+    assert_non_null(strstr(fake_qmp_asked(), "\"read-only\",\"force\":true}"));
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(access_all),      TEST(access_little),  TEST(shut_down),    TEST(reboot),
+        TEST(it_does_not_run), TEST(keys),           TEST(refused_keys), TEST(screenshot),
+        TEST(no_screenshot),   TEST(drives),         TEST(insert),       TEST(insert_nothing),
+        TEST(which_drive),     TEST(a_locked_drive),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine protocol, against a QEMU that only speaks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <unistd.h>
+#include "fake_qmp.h"
+#include "libvmctl/qmp.h"
+
+static char path[64];
+
+static int end(void **state)
+{
+    (void)state;
+    fake_qmp_stop();
+    return 0;
+}
+
+static void start(const struct qmp_rule *rules)
+{
+    snprintf(path, sizeof(path), "/tmp/test_vmctl_qmp.%d", (int)getpid());
+    fake_qmp_start(path, rules);
+}
+
+static void answers(void **state)
+{
+    static const struct qmp_rule rules[] = {{"query-name", "{\"return\": {\"name\": \"guest\"}}"},
+                                            {NULL, NULL}};
+    const char *reply;
+    char copy[16];
+    struct qmp *q;
+
+    (void)state;
+    start(rules);
+    assert_int_equal(qmp_open(&q, path), 0);
+    assert_int_equal(qmp_ask(q, -1, &reply, "query-name", "{\"n\":%d}", 5), 0);
+    assert_string_equal(reply, "{\"return\": {\"name\": \"guest\"}}\r");
+    assert_int_equal(qmp_ask(q, -1, &reply, "stop", "{}"), 0);
+    assert_string_equal(reply, "{\"return\": {}}\r");
+    qmp_close(q);
+    assert_int_equal(qmp_command(path, "query-name", NULL, copy, sizeof(copy)), 0);
+    assert_string_equal(copy, "{\"return\": {\"na"); /* cut off */
+    assert_string_equal(fake_qmp_asked(), "{\"execute\":\"query-name\",\"arguments\":{\"n\":5}}\n"
+                                          "{\"execute\":\"stop\",\"arguments\":{}}\n"
+                                          "{\"execute\":\"query-name\",\"arguments\":{}}\n");
+}
+
+/* What QEMU tells unasked comes at any time, before an answer or with it. */
+static void events(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        {"qmp_capabilities", "{\"event\": \"A\"}\r\n{\"return\": {}}\r\n{\"event\": \"B\"}"},
+        {"stop", "{\"event\": \"STOP\"}\r\n{\"event\": \"C\", \"data\": \"{\\\"return\\\"\"}\r\n"
+                 "{\"return\": 1}"},
+        {NULL, NULL}};
+    const char *reply;
+    struct qmp *q;
+
+    (void)state;
+    start(rules);
+    assert_int_equal(qmp_open(&q, path), 0);
+    assert_int_equal(qmp_ask(q, -1, &reply, "stop", "{}"), 0);
+    assert_string_equal(reply, "{\"return\": 1}\r");
+    qmp_close(q);
+}
+
+static void refusals(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        {"eject", "{\"error\": {\"class\": \"GenericError\", \"desc\": \"Device 'x' is locked\"}}"},
+        {NULL, NULL}};
+    const char *reply;
+    char copy[64];
+    struct qmp *q;
+
+    (void)state;
+    start(rules);
+    assert_int_equal(qmp_open(&q, path), 0);
+    assert_int_equal(qmp_ask(q, -1, &reply, "eject", "{}"), -EREMOTEIO);
+    assert_string_equal(reply, "Device 'x' is locked");
+    assert_int_equal(qmp_ask(q, -1, NULL, "stop", "{}"), 0); /* it goes on */
+    qmp_close(q);
+    assert_int_equal(qmp_command(path, "eject", "{}", copy, sizeof(copy)), -EREMOTEIO);
+    assert_string_equal(copy, "Device 'x' is locked");
+}
+
+static int received;
+
+static void take(const char *line, int fd)
+{
+    (void)line;
+    if (fd >= 0)
+        received = dup(fd);
+}
+
+static void descriptors(void **state)
+{
+    static const struct qmp_rule rules[] = {{NULL, NULL}};
+    struct qmp *q;
+    char c = 0;
+    int ends[2];
+
+    (void)state;
+    start(rules);
+    fake_qmp_hook = take;
+    received = -1;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(qmp_open(&q, path), 0);
+    assert_int_equal(qmp_ask(q, -1, NULL, "stop", "{}"), 0);
+    assert_int_equal(received, -1);
+    assert_int_equal(qmp_ask(q, ends[1], NULL, "add-fd", "{}"), 0);
+    assert_int_equal(write(received, "x", 1), 1);
+    assert_int_equal(read(ends[0], &c, 1), 1);
+    assert_int_equal(c, 'x');
+    close(received);
+    close(ends[0]);
+    close(ends[1]);
+    qmp_close(q);
+}
+
+static void it_goes(void **state)
+{
+    static const struct qmp_rule rules[] = {{"quit", NULL}, {NULL, NULL}};
+    const char *reply;
+    char copy[8] = "x";
+    struct qmp *q;
+
+    (void)state;
+    start(rules);
+    assert_int_equal(qmp_open(&q, path), 0);
+    assert_int_equal(qmp_ask(q, -1, &reply, "quit", "{}"), -EPIPE);
+    assert_string_equal(reply, "");
+    assert_true(qmp_ask(q, -1, &reply, "stop", "{}") < 0); /* and stays away */
+    qmp_close(q);
+    assert_int_equal(qmp_command("/nowhere/socket", "stop", NULL, copy, sizeof(copy)), -ENOENT);
+    assert_string_equal(copy, "");
+}
+
+static void too_much(void **state)
+{
+    static struct qmp_rule rules[] = {{"query-name", NULL}, {NULL, NULL}};
+    static char line[200000];
+    struct qmp *q;
+
+    (void)state;
+    memset(line, ' ', sizeof(line) - 1);
+    rules[0].reply = line;
+    start(rules);
+    assert_int_equal(qmp_open(&q, path), 0);
+    assert_int_equal(qmp_ask(q, -1, NULL, "query-name", "{}"), -EMSGSIZE);
+    qmp_close(q);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(answers, end),  cmocka_unit_test_teardown(events, end),
+        cmocka_unit_test_teardown(refusals, end), cmocka_unit_test_teardown(descriptors, end),
+        cmocka_unit_test_teardown(it_goes, end),  cmocka_unit_test_teardown(too_much, end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
