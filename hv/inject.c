@@ -135,7 +135,8 @@ static void deliver_interrupt(struct vcpu *v)
     e.vector = platform_take_interrupt(v);
     if (e.vector)
         vendor->inject(v, &e);
-    if (platform_interrupt_pending(v))
+    /* The callback goes first, and stays pending until its handler has begun: that is no other. */
+    if (platform_controller_pending(v))
         vendor->want_window(v, WINDOW_INTR);
 }
 

@@ -27,11 +27,15 @@ int __must_check platform_set_pci_intx(struct domain *d, unsigned device, unsign
 int __must_check platform_set_dm_isa(struct domain *d, unsigned irq, bool level);
 int __must_check platform_set_pci_link(struct domain *d, unsigned link, unsigned irq);
 
-/* Is there an interrupt that v's processor priority lets through? v's CPU. */
+/* Is there an interrupt of v's LAPIC or PIC that its processor priority lets through? v's CPU. */
+static inline bool platform_controller_pending(struct vcpu *v)
+{
+    return vlapic_pending(&v->vlapic) || unlikely(vlapic_extint_pending(&v->vlapic));
+}
+/* One of those, or the event channels' callback? v's CPU. */
 static inline bool platform_interrupt_pending(struct vcpu *v)
 {
-    return vlapic_pending(&v->vlapic) || unlikely(vlapic_extint_pending(&v->vlapic)) ||
-           evtchn_callback_vector(v);
+    return platform_controller_pending(v) || evtchn_callback_vector(v);
 }
 /* The one to inject now, acknowledged; 0: it went away. */
 u8 platform_take_interrupt(struct vcpu *v);

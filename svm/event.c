@@ -2,8 +2,16 @@
 /*
  * Events on their way into the guest, and the moments at which it can take one.
  *
- * Interrupt window: a virtual interrupt is made pending (V_IRQ, highest priority) and intercepted;
- * the CPU exits where it would have delivered it (APM 2 15.21.4).
+ * An external interrupt is made pending as the virtual interrupt (V_IRQ, highest priority); the
+ * guest can take it, so the CPU delivers it before the first instruction (APM 2 15.21.4), unless it
+ * exits before that: then V_IRQ still stands and the interrupt is reported as one whose delivery
+ * was cut short. EVENTINJ would do, but QEMU 7.2 now and then delivers such an interrupt twice, the
+ * second time whatever IF says: its emulation leaves it behind as a pending exception. Where V_IRQ
+ * is needed for something else EVENTINJ it is, with an interrupt of our own to exit right behind
+ * the delivery.
+ *
+ * Interrupt window: the virtual interrupt is made pending and intercepted; the CPU exits where it
+ * would have delivered it.
  *
  * NMI window: AMD-V without vNMI knows no NMI blocking, so it is kept here. An injected NMI blocks
  * the next one until the guest executes IRET. IRET's intercept exits before it:
@@ -67,11 +75,29 @@ static void pass_instruction(struct vcpu *v, u8 len)
     vv->todo |= TODO_SOFT;
 }
 
+#define V_INTR (V_IRQ | V_IGN_TPR | V_INTR_PRIO(15) | V_INTR_VECTOR(0xff))
+
+static void set_virtual_interrupt(struct vmcb *b, u8 vector)
+{
+    vmcb_set_int_ctl(b, (vmcb_int_ctl(b) & ~V_INTR) | V_IRQ | V_IGN_TPR | V_INTR_PRIO(15) |
+                            V_INTR_VECTOR(vector));
+}
+
+static void clear_virtual_interrupt(struct vmcb *b)
+{
+    vmcb_set_int_ctl(b, vmcb_int_ctl(b) & ~V_INTR);
+}
+
 void svm_inject(struct vcpu *v, const struct event *e)
 {
     struct vmcb *b = v->vendor->vmcb;
     u64 type = e->type;
 
+    if (e->type == EVENT_INTR) {
+        v->vendor->todo |= TODO_INTR;
+        set_virtual_interrupt(b, e->vector);
+        return;
+    }
     if (is_software(e->type)) {
         type = e->type == EVENT_SOFT_INT ? EVENT_TYPE_SOFT : EVENT_EXC;
         pass_instruction(v, e->insn_len);
@@ -87,15 +113,36 @@ void svm_inject(struct vcpu *v, const struct event *e)
         b->event_inj |= EVENT_EV | (u64)e->error << 32;
 }
 
+/* The next entry delivers an event, whatever else is asked of it. */
+static bool delivers(const struct vcpu_vendor *vv)
+{
+    return vv->vmcb->event_inj & EVENT_V || vv->todo & TODO_INTR;
+}
+
+/* The exit comes right behind that delivery: by an interrupt of our own, pending by then. */
+static void exit_behind_delivery(struct vcpu_vendor *vv)
+{
+    struct vmcb *b = vv->vmcb;
+
+    if (vv->todo & TODO_INTR) {
+        b->event_inj = V_INTR_VECTOR_OF(vmcb_int_ctl(b)) | EVENT_INTR << 8 | EVENT_V;
+        clear_virtual_interrupt(b);
+        vv->todo &= ~TODO_INTR;
+    }
+    lapic_send_ipi(this_cpu()->apic_id, ICR_FIXED | VECTOR_KICK);
+}
+
 void svm_want_window(struct vcpu *v, enum window w)
 {
     struct vcpu_vendor *vv = v->vendor;
     struct vmcb *b = vv->vmcb;
 
-    if (w == WINDOW_INTR) {
+    if (w == WINDOW_INTR && vv->todo & TODO_INTR) {
+        exit_behind_delivery(vv);
+    } else if (w == WINDOW_INTR) {
         vv->todo |= TODO_WINDOW;
         vmcb_intercept(b, VMEXIT_VINTR, true);
-        vmcb_set_int_ctl(b, vmcb_int_ctl(b) | V_IRQ | V_IGN_TPR | V_INTR_PRIO(15));
+        set_virtual_interrupt(b, 0);
     } else if (svm_nmi_blocked(v) && !(vv->todo & TODO_IRET)) {
         vmcb_intercept(b, VMEXIT_IRET, true);
     } else {
@@ -109,7 +156,21 @@ static void close_window(struct vcpu_vendor *vv)
 
     vv->todo &= ~TODO_WINDOW;
     vmcb_intercept(b, VMEXIT_VINTR, false);
-    vmcb_set_int_ctl(b, vmcb_int_ctl(b) & ~(V_IRQ | V_IGN_TPR | V_INTR_PRIO(15)));
+    clear_virtual_interrupt(b);
+}
+
+/* V_IRQ still there, and no exit on the way to its handler: the guest has not begun to take it. */
+static void end_interrupt(struct vcpu *v)
+{
+    struct vcpu_vendor *vv = v->vendor;
+    struct vmcb *b = vv->vmcb;
+    u64 ctl = vmcb_int_ctl(b);
+
+    vv->todo &= ~TODO_INTR;
+    clear_virtual_interrupt(b);
+    if (ctl & V_IRQ && !(b->exit_int_info & EVENT_V))
+        v->exit.vectoring =
+            (struct event){.valid = true, .type = EVENT_INTR, .vector = (u8)V_INTR_VECTOR_OF(ctl)};
 }
 
 static void intercept_step(struct vcpu_vendor *vv, bool on)
@@ -123,15 +184,14 @@ static void intercept_step(struct vcpu_vendor *vv, bool on)
         vmcb_intercept(b, VMEXIT_IRET, on || vv->nmi_blocked);
 }
 
-/* An event that is delivered first takes the guest to its handler; TF would be in the frame. An
- * interrupt of our own, pending by now, makes the exit come right behind the delivery instead. */
+/* An event that is delivered first takes the guest to its handler; TF would be in the frame. */
 static void begin_step(struct vcpu *v)
 {
     struct vcpu_vendor *vv = v->vendor;
 
-    if (vv->vmcb->event_inj & EVENT_V) {
+    if (delivers(vv)) {
         vv->todo &= ~TODO_STEP;
-        lapic_send_ipi(this_cpu()->apic_id, ICR_FIXED | VECTOR_KICK);
+        exit_behind_delivery(vv);
         return;
     }
     vv->step_rip = v->rip;
@@ -175,7 +235,7 @@ static void deliver_pending_db(struct vcpu *v)
     struct vcpu_vendor *vv = v->vendor;
     struct vmcb *b = vv->vmcb;
 
-    if (b->event_inj & EVENT_V || v->intr_shadow)
+    if (delivers(vv) || v->intr_shadow)
         return;
     vmcb_set_dr6(b, vmcb_dr6(b) | vv->pending_dbg);
     vv->pending_dbg = 0;
@@ -200,6 +260,8 @@ void svm_event_exit(struct vcpu *v)
     vv->todo &= ~TODO_SOFT;
     if (vv->todo & TODO_WINDOW)
         close_window(vv);
+    if (vv->todo & TODO_INTR)
+        end_interrupt(v);
     if (vv->todo & TODO_STEP)
         end_step(v);
     if (vv->todo & TODO_IRET && v->rip != vv->iret_rip) {

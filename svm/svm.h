@@ -48,6 +48,7 @@ struct vm_vendor {
 #define TODO_IRET       (1u << 2) /* the guest is at the IRET that ends its NMI handler */
 #define TODO_PENDING_DB (1u << 3) /* #DB as soon as nothing is in its way */
 #define TODO_SOFT       (1u << 4) /* RIP is soft_len past a software event that is being injected */
+#define TODO_INTR       (1u << 5) /* V_IRQ is set, to deliver an interrupt */
 
 /* The last walk to an instruction: fetch.c. */
 struct svm_walk {

@@ -93,18 +93,19 @@ enum vmexit_code {
 #define TLB_FLUSH_ASID 3 /* with flush-by-ASID only */
 
 /* int_ctl, offset 60h (15.21) */
-#define V_IRQ            BIT(8)
-#define V_NMI_MASK       BIT(12)
-#define V_INTR_PRIO(p)   ((u64)(p) << 16)
-#define V_IGN_TPR        BIT(20)
-#define V_INTR_MASKING   BIT(24)
-#define V_NMI_ENABLE     BIT(26)
-#define V_INTR_VECTOR(v) ((u64)(v) << 32)
+#define V_IRQ               BIT(8)
+#define V_NMI_MASK          BIT(12)
+#define V_INTR_PRIO(p)      ((u64)(p) << 16)
+#define V_IGN_TPR           BIT(20)
+#define V_INTR_MASKING      BIT(24)
+#define V_NMI_ENABLE        BIT(26)
+#define V_INTR_VECTOR(v)    ((u64)(v) << 32)
+#define V_INTR_VECTOR_OF(x) ((x) >> 32 & 0xff)
 
-#define INT_STATE_SHADOW BIT(0)
+#define INT_STATE_SHADOW    BIT(0)
 
-#define NP_ENABLE        BIT(0) /* np_ctl */
-#define LBR_ENABLE       BIT(0) /* virt_ext */
+#define NP_ENABLE           BIT(0) /* np_ctl */
+#define LBR_ENABLE          BIT(0) /* virt_ext */
 
 /* EVENTINJ and EXITINTINFO (15.20, 15.7.2): vector 7:0, type 10:8, error code 63:32 */
 #define EVENT_TYPE(x)   (((x) >> 8) & 7)
