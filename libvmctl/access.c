@@ -48,9 +48,9 @@ int vmctl_access(struct vmctl *v, uint16_t id, struct vm_access *a)
     rc = ask_open(v, id, &q);
     if (rc)
         return rc;
-    if (qmp_ask(q, -1, &reply, "query-vnc", "{}") == 0) /* refused: it was built without */
+    if (qmp_ask(q, &reply, "query-vnc", "{}") == 0) /* refused: it was built without */
         find_vnc(reply, a);
-    rc = ask(v, q, -1, &reply, "query-chardev", "{}");
+    rc = ask(v, q, &reply, "query-chardev", "{}");
     if (rc == 0)
         json_each(reply, find_serial, a);
     qmp_close(q);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "libvmctl/ask.h"
-#include "libvmctl/json.h"
 #include "libvmctl/model.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -32,7 +31,7 @@ static int refused(struct vmctl *v, const char *text)
     return vm_fail(v, EREMOTEIO, "QEMU refuses: %.*s.", (int)length, text);
 }
 
-int ask(struct vmctl *v, struct qmp *q, int fd, const char **reply, const char *command,
+int ask(struct vmctl *v, struct qmp *q, const char **reply, const char *command,
         const char *arguments, ...)
 {
     const char *answer = "";
@@ -42,7 +41,7 @@ int ask(struct vmctl *v, struct qmp *q, int fd, const char **reply, const char *
 
     va_start(ap, arguments);
     if (vasprintf(&object, arguments, ap) >= 0)
-        rc = qmp_ask(q, fd, &answer, command, "%s", object);
+        rc = qmp_ask(q, &answer, command, "%s", object);
     else
         object = NULL;
     va_end(ap);
@@ -61,28 +60,7 @@ int ask_once(struct vmctl *v, uint16_t id, const char *command, const char *argu
 
     if (rc)
         return rc;
-    rc = ask(v, q, -1, NULL, command, "%s", arguments);
+    rc = ask(v, q, NULL, command, "%s", arguments);
     qmp_close(q);
     return rc;
-}
-
-int ask_give_file(struct vmctl *v, struct qmp *q, int fd, const char *opaque, unsigned *set)
-{
-    char number[16], *quoted = json_quoted(opaque);
-    const char *reply;
-    int rc = quoted ? ask(v, q, fd, &reply, "add-fd", "{\"opaque\":%s}", quoted)
-                    : vm_fail(v, ENOMEM, "There is no memory.");
-
-    free(quoted);
-    if (rc)
-        return rc;
-    if (!json_find(reply, "fdset-id", number, sizeof(number)))
-        return vm_fail(v, EPROTO, "QEMU answers with something else than it was asked for.");
-    *set = (unsigned)strtoul(number, NULL, 10);
-    return 0;
-}
-
-int ask_drop_file(struct vmctl *v, struct qmp *q, unsigned set)
-{
-    return ask(v, q, -1, NULL, "remove-fd", "{\"fdset-id\":%u}", set);
 }

@@ -8,13 +8,8 @@
 
 /* qmp_open() to the QEMU of domain id, qmp_ask(), and both for a single command. */
 int ask_open(struct vmctl *v, uint16_t id, struct qmp **q);
-int ask(struct vmctl *v, struct qmp *q, int fd, const char **reply, const char *command,
-        const char *arguments, ...) __attribute__((format(printf, 6, 7)));
+int ask(struct vmctl *v, struct qmp *q, const char **reply, const char *command,
+        const char *arguments, ...) __attribute__((format(printf, 5, 6)));
 int ask_once(struct vmctl *v, uint16_t id, const char *command, const char *arguments);
-
-/* Hands QEMU an open file under a name that it takes for a path, "/dev/fdset/N": so it needs to
- * find nothing in a file system of its own. opaque is kept with it (query-fdsets). */
-int ask_give_file(struct vmctl *v, struct qmp *q, int fd, const char *opaque, unsigned *set);
-int ask_drop_file(struct vmctl *v, struct qmp *q, unsigned set);
 
 #endif

@@ -21,7 +21,7 @@ static int press(struct vmctl *v, struct qmp *q, const struct stroke *s, unsigne
 
     if (stroke_json(s, hold_ms, json, sizeof(json)))
         return vm_fail(v, E2BIG, "There are too many keys in one stroke.");
-    rc = ask(v, q, -1, NULL, "send-key", "%s", json);
+    rc = ask(v, q, NULL, "send-key", "%s", json);
     wait_ms(2 * hold_ms); /* down, and up */
     return rc;
 }

@@ -1,52 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is in a guest's drives, and changing a CD. The image is opened here and handed to QEMU,
- * which sees no file system of its own. */
+/* What is in a guest's drives, and changing a CD. */
 #include "libvmctl/ask.h"
 #include "libvmctl/json.h"
+#include "libvmctl/store.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FDSET "/dev/fdset/"
+#define BY_DESCRIPTOR "/dev/fdset/"
 
 /* ---- what there is ---- */
 
-/* The file behind a set, which is what its maker said of it. */
-struct name_of_set {
-    unsigned set;
-    char *to;
-    size_t size;
-};
-
-static bool match_set(void *arg, const char *object)
+/* A confined QEMU is handed open files and knows no names: what was put in stands in the store. */
+static void medium_key(uint16_t id, unsigned unit, char *key, size_t size)
 {
-    struct name_of_set *n = arg;
-    char number[16];
-
-    if (!json_find(object, "fdset-id", number, sizeof(number)) ||
-        strtoul(number, NULL, 10) != n->set)
-        return true;
-    json_find(object, "opaque", n->to, n->size);
-    return false;
+    snprintf(key, size, "device-model/%u/medium/hd%c", id, 'a' + (int)unit);
 }
 
-static int name_set(struct vmctl *v, struct qmp *q, struct vm_drive *d)
+static void name_medium(struct vmctl *v, uint16_t id, struct vm_drive *d)
 {
-    struct name_of_set n = {.to = d->medium, .size = sizeof(d->medium)};
-    const char *reply;
-    int rc;
+    char key[64];
 
-    if (strncmp(d->medium, FDSET, strlen(FDSET)))
-        return 0;
-    n.set = (unsigned)strtoul(d->medium + strlen(FDSET), NULL, 10);
-    rc = ask(v, q, -1, &reply, "query-fdsets", "{}");
-    if (rc == 0)
-        json_each(reply, match_set, &n);
-    return rc;
+    medium_key(id, d->unit, key, sizeof(key));
+    if (strncmp(d->medium, BY_DESCRIPTOR, strlen(BY_DESCRIPTOR)) == 0 &&
+        !store_get(v, 0, key, d->medium, sizeof(d->medium)))
+        snprintf(d->medium, sizeof(d->medium), "?");
 }
 
 struct drives {
@@ -81,15 +62,15 @@ static bool add_drive(void *arg, const char *object)
     return all->count < VM_MAX_DISKS;
 }
 
-static int list(struct vmctl *v, struct qmp *q, struct drives *all)
+static int list(struct vmctl *v, uint16_t id, struct qmp *q, struct drives *all)
 {
     const char *reply;
-    int rc = ask(v, q, -1, &reply, "query-block", "{}");
+    int rc = ask(v, q, &reply, "query-block", "{}");
 
     if (rc == 0)
         json_each(reply, add_drive, all);
-    for (unsigned i = 0; i < all->count && rc == 0; i++)
-        rc = name_set(v, q, &all->drive[i]);
+    for (unsigned i = 0; i < all->count; i++)
+        name_medium(v, id, &all->drive[i]);
     return rc;
 }
 
@@ -100,7 +81,7 @@ int vmctl_drives(struct vmctl *v, uint16_t id, struct vm_drive drive[VM_MAX_DISK
     int rc = ask_open(v, id, &q);
 
     if (rc == 0) {
-        rc = list(v, q, &all);
+        rc = list(v, id, q, &all);
         qmp_close(q);
     }
     *count = all.count;
@@ -116,12 +97,12 @@ static int no_drive(struct vmctl *v, int unit)
 }
 
 /* The drive of that number, or with -1 the only one. */
-static int choose(struct vmctl *v, struct qmp *q, int unit, struct vm_drive *chosen)
+static int choose(struct vmctl *v, uint16_t id, struct qmp *q, int unit, struct vm_drive *chosen)
 {
     struct vm_drive drive[VM_MAX_DISKS];
     struct drives all = {.drive = drive};
     unsigned found = 0;
-    int rc = list(v, q, &all);
+    int rc = list(v, id, q, &all);
 
     for (unsigned i = 0; i < all.count && rc == 0; i++) {
         if (!drive[i].removable || (unit >= 0 && drive[i].unit != (unsigned)unit))
@@ -142,37 +123,40 @@ static int check_lock(struct vmctl *v, const struct vm_drive *d, bool force)
                    'a' + (int)d->unit);
 }
 
-static int open_image(struct vmctl *v, const char *path)
+static int check_image(struct vmctl *v, const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
 
-    if (fd < 0)
+    if (stat(path, &st) || access(path, R_OK))
         return vm_fail(v, errno, "The image %s cannot be opened: %s.", path, strerror(errno));
-    if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
-        return fd;
-    close(fd);
+    if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
+        return 0;
     return vm_fail(v, EINVAL, "%s is no image: neither a file nor a block device.", path);
 }
 
 static int change(struct vmctl *v, struct qmp *q, unsigned unit, const char *path, bool force)
 {
-    int fd = open_image(v, path), rc = fd;
-    unsigned set;
+    char *quoted = json_quoted(path);
+    int rc = -ENOMEM;
 
-    if (fd < 0)
-        return rc;
-    rc = ask_give_file(v, q, fd, path, &set);
-    close(fd);
-    if (rc)
-        return rc;
-    rc = ask(v, q, -1, NULL, "blockdev-change-medium",
-             "{\"id\":\"ide%u\",\"filename\":\"" FDSET "%u\",\"format\":\"raw\","
-             "\"read-only-mode\":\"read-only\",\"force\":%s}",
-             unit, set, force ? "true" : "false");
-    if (rc)
-        qmp_ask(q, -1, NULL, "remove-fd", "{\"fdset-id\":%u}", set);
+    if (quoted)
+        rc = ask(v, q, NULL, "blockdev-change-medium",
+                 "{\"id\":\"ide%u\",\"filename\":%s,\"format\":\"raw\","
+                 "\"read-only-mode\":\"read-only\",\"force\":%s}",
+                 unit, quoted, force ? "true" : "false");
+    free(quoted);
     return rc;
+}
+
+static int keep_name(struct vmctl *v, uint16_t id, unsigned unit, const char *path)
+{
+    char key[64];
+    int rc;
+
+    medium_key(id, unit, key, sizeof(key));
+    rc = store_set(v, 0, key, path);
+    return rc ? vm_fail(v, -rc, "The store does not take the name of the image: %s.", strerror(-rc))
+              : 0;
 }
 
 /* The connection, and the drive with its lock looked at. */
@@ -183,7 +167,7 @@ static int open_drive(struct vmctl *v, uint16_t id, int unit, bool force, struct
 
     if (rc)
         return rc;
-    rc = choose(v, *q, unit, d);
+    rc = choose(v, id, *q, unit, d);
     if (rc == 0)
         rc = check_lock(v, d, force);
     if (rc)
@@ -195,13 +179,15 @@ int vmctl_insert(struct vmctl *v, uint16_t id, int unit, const char *path, bool 
 {
     struct vm_drive d = {0};
     struct qmp *q;
-    int rc = open_drive(v, id, unit, force, &q, &d);
+    int rc = check_image(v, path);
 
+    if (rc == 0)
+        rc = open_drive(v, id, unit, force, &q, &d);
     if (rc)
         return rc;
     rc = change(v, q, d.unit, path, force);
     qmp_close(q);
-    return rc;
+    return rc ? rc : keep_name(v, id, d.unit, path);
 }
 
 int vmctl_eject(struct vmctl *v, uint16_t id, int unit, bool force)
@@ -212,7 +198,7 @@ int vmctl_eject(struct vmctl *v, uint16_t id, int unit, bool force)
 
     if (rc)
         return rc;
-    rc = ask(v, q, -1, NULL, "eject", "{\"id\":\"ide%u\",\"force\":%s}", d.unit,
+    rc = ask(v, q, NULL, "eject", "{\"id\":\"ide%u\",\"force\":%s}", d.unit,
              force ? "true" : "false");
     qmp_close(q);
     return rc;

@@ -61,29 +61,17 @@ static int next_line(struct qmp *q)
     return 0;
 }
 
-/* All of text; fd, if not -1, goes along with its first byte. */
-static int send_text(struct qmp *q, int fd, const char *text)
+static int send_text(struct qmp *q, const char *text)
 {
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
-                          .cmsg_level = SOL_SOCKET,
-                          .cmsg_type = SCM_RIGHTS}};
-    struct iovec part = {.iov_base = (void *)text, .iov_len = strlen(text)};
-    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+    size_t length = strlen(text);
 
-    memcpy(control.room + CMSG_LEN(0), &fd, sizeof(fd));
-    if (fd >= 0)
-        m.msg_control = &control, m.msg_controllen = sizeof(control);
-    while (part.iov_len) {
-        ssize_t n = sendmsg(q->fd, &m, MSG_NOSIGNAL);
+    while (length) {
+        ssize_t n = send(q->fd, text, length, MSG_NOSIGNAL);
 
         if (n < 0)
             return -errno;
-        part.iov_base = (char *)part.iov_base + n;
-        part.iov_len -= (size_t)n;
-        m.msg_control = NULL, m.msg_controllen = 0;
+        text += n;
+        length -= (size_t)n;
     }
     return 0;
 }
@@ -94,9 +82,9 @@ static bool starts_with(const char *s, const char *prefix)
 }
 
 /* Sends one command and stands before its answer; events come in between. */
-static int ask(struct qmp *q, int fd, const char *text)
+static int ask(struct qmp *q, const char *text)
 {
-    int rc = send_text(q, fd, text);
+    int rc = send_text(q, text);
 
     while (rc == 0) {
         rc = next_line(q);
@@ -120,7 +108,7 @@ static int greet(struct qmp *q, const char *path)
     if (q->fd < 0 || connect(q->fd, (struct sockaddr *)&a, sizeof(a)))
         return -errno;
     rc = next_line(q);
-    return rc ? rc : ask(q, -1, "{\"execute\":\"qmp_capabilities\"}\n");
+    return rc ? rc : ask(q, "{\"execute\":\"qmp_capabilities\"}\n");
 }
 
 int qmp_open(struct qmp **q, const char *path)
@@ -148,9 +136,9 @@ void qmp_close(struct qmp *q)
     free(q);
 }
 
-static int exchange(struct qmp *q, int fd, const char *text, const char **reply)
+static int exchange(struct qmp *q, const char *text, const char **reply)
 {
-    int rc = ask(q, fd, text);
+    int rc = ask(q, text);
 
     q->text[0] = 0;
     if (rc == -EREMOTEIO)
@@ -160,8 +148,7 @@ static int exchange(struct qmp *q, int fd, const char *text, const char **reply)
     return rc;
 }
 
-int qmp_ask(struct qmp *q, int fd, const char **reply, const char *command, const char *arguments,
-            ...)
+int qmp_ask(struct qmp *q, const char **reply, const char *command, const char *arguments, ...)
 {
     char *object = NULL, *text = NULL;
     int rc = -ENOMEM;
@@ -173,7 +160,7 @@ int qmp_ask(struct qmp *q, int fd, const char **reply, const char *command, cons
     va_end(ap);
     if (object &&
         asprintf(&text, "{\"execute\":\"%s\",\"arguments\":%s}\n", command, object) >= 0) {
-        rc = exchange(q, fd, text, reply);
+        rc = exchange(q, text, reply);
         free(text);
     }
     free(object);
@@ -190,7 +177,7 @@ int qmp_command(const char *path, const char *command, const char *arguments, ch
     *reply = 0;
     if (rc)
         return rc;
-    rc = qmp_ask(q, -1, &answer, command, "%s", arguments ? arguments : "{}");
+    rc = qmp_ask(q, &answer, command, "%s", arguments ? arguments : "{}");
     snprintf(reply, size, "%s", answer);
     qmp_close(q);
     return rc;

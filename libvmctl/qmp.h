@@ -13,10 +13,10 @@ struct qmp; /* a connection; QEMU serves one at a time */
 int qmp_open(struct qmp **q, const char *path);
 void qmp_close(struct qmp *q);
 
-/* One command with its arguments as a JSON object; fd, if not -1, goes with it. *reply (unless
- * NULL) is QEMU's answer, with -EREMOTEIO its sentence, and stays until the next command. */
-int qmp_ask(struct qmp *q, int fd, const char **reply, const char *command, const char *arguments,
-            ...) __attribute__((format(printf, 5, 6)));
+/* One command with its arguments as a JSON object. *reply (unless NULL) is QEMU's answer, with
+ * -EREMOTEIO its sentence, and stays until the next command. */
+int qmp_ask(struct qmp *q, const char **reply, const char *command, const char *arguments, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Both in one, with a copy of the answer, cut off at size. */
 int qmp_command(const char *path, const char *command, const char *arguments, char *reply,

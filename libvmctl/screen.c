@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A picture of a guest's screen. QEMU writes it into memory of ours, in its own form; the file is
- * ours too. */
+/* A picture of a guest's screen. It is written into memory of ours, in QEMU's own form, by a name
+ * that any process may open it by; so there is no file that could stay behind. */
 #include "libvmctl/ask.h"
 #include "libvmctl/png.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,44 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* QEMU only takes a file that can be written and not read, as it would have opened it. */
-static int write_end(int fd)
-{
-    char path[32];
-
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return open(path, O_WRONLY | O_CLOEXEC);
-}
-
-static int dump_to(struct vmctl *v, struct qmp *q, int fd)
-{
-    unsigned set;
-    int rc = ask_give_file(v, q, fd, "screen", &set);
-
-    if (rc)
-        return rc;
-    rc = ask(v, q, -1, NULL, "screendump", "{\"filename\":\"/dev/fdset/%u\"}", set);
-    if (rc)
-        qmp_ask(q, -1, NULL, "remove-fd", "{\"fdset-id\":%u}", set);
-    else
-        rc = ask_drop_file(v, q, set);
-    return rc;
-}
-
 static int dump(struct vmctl *v, uint16_t id, int fd)
 {
-    struct qmp *q;
-    int out = write_end(fd), rc;
+    char arguments[64];
 
-    if (out < 0)
-        return vm_fail(v, errno, "There is no memory for the picture: %s.", strerror(errno));
-    rc = ask_open(v, id, &q);
-    if (rc == 0) {
-        rc = dump_to(v, q, out);
-        qmp_close(q);
-    }
-    close(out);
-    return rc;
+    snprintf(arguments, sizeof(arguments), "{\"filename\":\"/proc/%d/fd/%d\"}", getpid(), fd);
+    return ask_once(v, id, "screendump", arguments);
 }
 
 static int convert(struct vmctl *v, int fd, void **png, size_t *size)

@@ -16,7 +16,7 @@ static char socket_path[108], asked[65536];
 static pthread_t thread;
 static int listener = -1;
 
-void (*fake_qmp_hook)(const char *line, int fd);
+void (*fake_qmp_hook)(const char *line);
 
 static void send_line(int s, const char *text)
 {
@@ -24,32 +24,16 @@ static void send_line(int s, const char *text)
         send(s, "\r\n", 2, MSG_NOSIGNAL);
 }
 
-/* A line and the descriptor that came with one of its bytes. */
-static bool read_line(int s, char line[LINE_ROOM], int *fd)
+static bool read_line(int s, char line[LINE_ROOM])
 {
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control;
     size_t n = 0;
 
-    *fd = -1;
-    for (;;) {
-        struct iovec part = {line + n, 1};
-        struct msghdr m = {.msg_iov = &part,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = sizeof(control)};
-
-        if (recvmsg(s, &m, 0) != 1 || n + 1 == LINE_ROOM)
-            return false;
-        if (m.msg_controllen)
-            memcpy(fd, CMSG_DATA(&control.head), sizeof(*fd));
-        if (line[n++] == '\n')
-            break;
-    }
-    line[n - 1] = 0;
-    return true;
+    while (n + 1 < LINE_ROOM && recv(s, line + n, 1, 0) == 1)
+        if (line[n++] == '\n') {
+            line[n - 1] = 0;
+            return true;
+        }
+    return false;
 }
 
 static const struct qmp_rule *rule_for(const char *line)
@@ -64,16 +48,14 @@ static const struct qmp_rule *rule_for(const char *line)
     return NULL;
 }
 
-static bool answer(int s, const char *line, int fd)
+static bool answer(int s, const char *line)
 {
     const struct qmp_rule *r = rule_for(line);
 
     if (!strstr(line, "qmp_capabilities"))
         strcat(strcat(asked, line), "\n");
     if (fake_qmp_hook)
-        fake_qmp_hook(line, fd);
-    if (fd >= 0)
-        close(fd);
+        fake_qmp_hook(line);
     if (r && !r->reply)
         return false;
     send_line(s, r ? r->reply : "{\"return\": {}}");
@@ -83,12 +65,12 @@ static bool answer(int s, const char *line, int fd)
 static void *serve(void *arg)
 {
     char line[LINE_ROOM];
-    int s, fd;
+    int s;
 
     (void)arg;
     while ((s = accept(listener, NULL, NULL)) >= 0) {
         send_line(s, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}");
-        while (read_line(s, line, &fd) && answer(s, line, fd))
+        while (read_line(s, line) && answer(s, line))
             ;
         close(s);
     }

@@ -14,7 +14,7 @@ void fake_qmp_stop(void);
 
 /* All it was asked since the start but for the greeting, a line each. */
 const char *fake_qmp_asked(void);
-/* Called in its thread for each command, before the answer; fd: what came with it, or -1. */
-extern void (*fake_qmp_hook)(const char *line, int fd);
+/* Called in its thread for each command, before the answer. */
+extern void (*fake_qmp_hook)(const char *line);
 
 #endif

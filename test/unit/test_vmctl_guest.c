@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <png.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "fake_qmp.h"
 #include "fake_vmctl.h"
@@ -251,23 +250,21 @@ static void refused_keys(void **state)
 
 static const char picture[] = "P6\n2 1\n255\n\x01\x02\x03\xff\xfe\xfd";
 static size_t picture_size;
-static int canvas;
 
-/* As QEMU does: the descriptor comes first, the picture goes there later. */
-static void draw(const char *line, int fd)
+/* As QEMU does, or who opens files for it. */
+static void draw(const char *line)
 {
-    if (strstr(line, "\"add-fd\"")) {
-        assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_WRONLY);
-        canvas = dup(fd);
-    }
-    if (!strstr(line, "\"screendump\""))
-        return;
-    assert_int_equal(write(canvas, picture, picture_size), picture_size);
-    close(canvas);
-}
+    const char *name = strstr(line, "/proc/");
+    char file[64];
+    int fd;
 
-static const struct qmp_rule screen_rules[] = {
-    {"add-fd", "{\"return\": {\"fdset-id\": 5, \"fd\": 31}}"}, {NULL, NULL}};
+    if (!name)
+        return;
+    snprintf(file, sizeof(file), "%.*s", (int)strcspn(name, "\""), name);
+    fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal(write(fd, picture, picture_size), picture_size);
+    close(fd);
+}
 
 static void screenshot(void **state)
 {
@@ -278,12 +275,10 @@ static void screenshot(void **state)
 
     (void)state;
     picture_size = sizeof(picture) - 1;
-    fake_qmp_start(path, screen_rules);
+    fake_qmp_start(path, no_rules);
     fake_qmp_hook = draw;
     assert_int_equal(vmctl_screenshot(&v, ID, &png, &size), 0);
-    asked("{\"execute\":\"add-fd\",\"arguments\":{\"opaque\":\"screen\"}}\n"
-          "{\"execute\":\"screendump\",\"arguments\":{\"filename\":\"/dev/fdset/5\"}}\n"
-          "{\"execute\":\"remove-fd\",\"arguments\":{\"fdset-id\":5}}\n");
+    fake_qmp_stop();
     assert_true(png_image_begin_read_from_memory(&i, png, size));
     assert_true(png_image_finish_read(&i, NULL, pixels, 0, NULL));
     assert_memory_equal(pixels, picture + picture_size - 6, 6);
@@ -293,7 +288,6 @@ static void screenshot(void **state)
 static void no_screenshot(void **state)
 {
     static const struct qmp_rule rules[] = {
-        {"add-fd", "{\"return\": {\"fdset-id\": 5, \"fd\": 31}}"},
         {"screendump",
          "{\"error\": {\"desc\": \"there is no console to take a screendump from\"}}"},
         {NULL, NULL}};
@@ -307,9 +301,8 @@ static void no_screenshot(void **state)
     assert_string_equal(vmctl_error(&v),
                         "QEMU refuses: there is no console to take a screendump from.");
     fake_qmp_stop();
-    assert_non_null(strstr(fake_qmp_asked(), "remove-fd")); /* nothing stays there */
     picture_size = sizeof(picture) - 2;
-    fake_qmp_start(path, screen_rules);
+    fake_qmp_start(path, no_rules);
     fake_qmp_hook = draw;
     assert_int_equal(vmctl_screenshot(&v, ID, &png, &size), -EPROTO);
     fake_qmp_stop();
@@ -335,19 +328,18 @@ static void no_screenshot(void **state)
 static void drives(void **state)
 {
     static const struct qmp_rule rules[] = {
-        BLOCK(DISK ", " FLOPPY ", " CD("2", "true", IN("/dev/fdset/12")) ", " CD("3", "false", "")),
-        {"query-fdsets",
-         "{\"return\": [{\"fds\": [{\"fd\": 5, \"opaque\": \"other\"}], \"fdset-id\": 1}, "
-         "{\"fds\": [{\"fd\": 6, \"opaque\": \"/b.iso\"}], \"fdset-id\": 12}]}"},
+        BLOCK(DISK ", " FLOPPY ", " CD("2", "true", IN("/dev/fdset/12")) ", " CD(
+            "3", "false", "") ", " CD("1", "false", IN("/dev/fdset/1"))),
         {NULL, NULL}};
     struct vm_drive d[VM_MAX_DISKS];
     unsigned count;
 
     (void)state;
+    fake_store_put("/local/domain/0/device-model/7/medium/hdc", "/b.iso");
     fake_qmp_start(path, rules);
     assert_int_equal(vmctl_drives(&v, ID, d, &count), 0);
     fake_qmp_stop();
-    assert_int_equal(count, 3);
+    assert_int_equal(count, 4);
     assert_int_equal(d[0].unit, 0);
     assert_false(d[0].removable);
     assert_string_equal(d[0].medium, "/a.img");
@@ -357,45 +349,40 @@ static void drives(void **state)
     assert_int_equal(d[2].unit, 3);
     assert_true(d[2].removable && !d[2].locked);
     assert_string_equal(d[2].medium, "");
-}
-
-static ino_t given; /* the file that came, read-only */
-
-static void take(const char *line, int fd)
-{
-    struct stat st;
-
-    if (!strstr(line, "\"add-fd\""))
-        return;
-    assert_int_equal(fstat(fd, &st), 0);
-    assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
-    given = st.st_ino;
+    assert_string_equal(d[3].medium, "?"); /* nobody knows */
 }
 
 static void insert(void **state)
 {
-    static const struct qmp_rule rules[] = {
-        BLOCK(DISK ", " CD("2", "false", "")),
-        {"add-fd", "{\"return\": {\"fdset-id\": 3, \"fd\": 31}}"},
-        {NULL, NULL}};
+    static const struct qmp_rule rules[] = {BLOCK(DISK ", " CD("2", "false", "")), {NULL, NULL}};
     char expected[1024];
-    struct stat st;
 
     (void)state;
-    given = 0;
     fake_qmp_start(path, rules);
-    fake_qmp_hook = take;
     assert_int_equal(vmctl_insert(&v, ID, -1, image, false), 0);
     snprintf(expected, sizeof(expected),
              "{\"execute\":\"query-block\",\"arguments\":{}}\n"
-             "{\"execute\":\"add-fd\",\"arguments\":{\"opaque\":\"%s\"}}\n"
              "{\"execute\":\"blockdev-change-medium\",\"arguments\":{\"id\":\"ide2\","
-             "\"filename\":\"/dev/fdset/3\",\"format\":\"raw\",\"read-only-mode\":\"read-only\","
+             "\"filename\":\"%s\",\"format\":\"raw\",\"read-only-mode\":\"read-only\","
              "\"force\":false}}\n",
              image);
     asked(expected);
-    assert_int_equal(stat(image, &st), 0);
-    assert_int_equal(given, st.st_ino);
+    assert_string_equal(fake_store_value("/local/domain/0/device-model/7/medium/hdc"), image);
+}
+
+static void insert_refused(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        BLOCK(CD("2", "false", "")),
+        {"blockdev-change-medium", "{\"error\": {\"desc\": \"The file cannot be opened\"}}"},
+        {NULL, NULL}};
+
+    (void)state;
+    fake_qmp_start(path, rules);
+    assert_int_equal(vmctl_insert(&v, ID, -1, image, false), -EREMOTEIO);
+    assert_string_equal(vmctl_error(&v), "QEMU refuses: The file cannot be opened.");
+    assert_null(fake_store_value("/local/domain/0/device-model/7/medium/hdc"));
+    fake_qmp_stop();
 }
 
 static void insert_nothing(void **state)
@@ -439,10 +426,7 @@ static void which_drive(void **state)
 
 static void a_locked_drive(void **state)
 {
-    static const struct qmp_rule rules[] = {
-        BLOCK(CD("2", "true", "")),
-        {"add-fd", "{\"return\": {\"fdset-id\": 3, \"fd\": 31}}"},
-        {NULL, NULL}};
+    static const struct qmp_rule rules[] = {BLOCK(CD("2", "true", "")), {NULL, NULL}};
 
     (void)state;
     fake_qmp_start(path, rules);
@@ -461,10 +445,10 @@ static void a_locked_drive(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(access_all),      TEST(access_little),  TEST(shut_down),    TEST(reboot),
-        TEST(it_does_not_run), TEST(keys),           TEST(refused_keys), TEST(screenshot),
-        TEST(no_screenshot),   TEST(drives),         TEST(insert),       TEST(insert_nothing),
-        TEST(which_drive),     TEST(a_locked_drive),
+        TEST(access_all),      TEST(access_little), TEST(shut_down),      TEST(reboot),
+        TEST(it_does_not_run), TEST(keys),          TEST(refused_keys),   TEST(screenshot),
+        TEST(no_screenshot),   TEST(drives),        TEST(insert),         TEST(insert_refused),
+        TEST(insert_nothing),  TEST(which_drive),   TEST(a_locked_drive),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
