@@ -80,6 +80,24 @@ static int set_pool(struct vmctl *v, const struct vm_config *c, uint16_t id)
     return rc == -ENOSYS || rc == -EOPNOTSUPP ? 0 : rc;
 }
 
+/* The schedulers that know weights lay them out alike. */
+static int set_weight(struct vmctl *v, const struct vm_config *c, uint16_t id)
+{
+    struct xen_sysctl which = {.cmd = XEN_SYSCTL_sched_id};
+    struct xen_domctl op = {.cmd = XEN_DOMCTL_scheduler_op, .domain = id};
+    int rc = c->cpu_weight ? xen_sysctl(v, &which) : 0;
+
+    if (rc == 0 && c->cpu_weight) {
+        op.u.scheduler_op.sched_id = which.u.sched_id.sched_id;
+        op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_putinfo;
+        op.u.scheduler_op.u.credit.weight = (uint16_t)c->cpu_weight;
+        rc = xen_domctl(v, &op);
+    }
+    return rc ? vm_fail(v, -rc, "The hypervisor gives the guest no weight of %u: %s.",
+                        c->cpu_weight, words(rc))
+              : 0;
+}
+
 static int set_limits(struct vmctl *v, const struct vm_config *c, uint16_t id)
 {
     struct xen_domctl op = {.cmd = XEN_DOMCTL_max_vcpus, .domain = id};
@@ -450,6 +468,8 @@ int build_domain(struct vmctl *v, const struct vm_config *c, struct build *b)
     rc = create(v, c, b);
     if (rc == 0)
         rc = set_limits(v, c, b->id);
+    if (rc == 0)
+        rc = set_weight(v, c, b->id);
     if (rc == 0)
         rc = give_memory(v, c, b->id, &l);
     if (rc == 0)

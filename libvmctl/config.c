@@ -52,9 +52,9 @@ void vm_config_fini(struct vm_config *c)
         free(c->serial[i]);
     for (unsigned i = 0; i < c->model_arg_count; i++)
         free(c->model_args[i]);
-    char *strings[] = {c->name,       c->bios_path, c->loader_path, c->model_path,
-                       c->kernel,     c->initrd,    c->cmdline,     c->boot,
-                       c->vnc_listen, c->keymap,    c->usb_device};
+    char *strings[] = {c->name,       c->bios_path,    c->loader_path, c->model_path,
+                       c->kernel,     c->initrd,       c->cmdline,     c->boot,
+                       c->vnc_listen, c->vnc_password, c->keymap,      c->usb_device};
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
         free(strings[i]);
     *c = (struct vm_config){0};

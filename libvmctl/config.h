@@ -12,6 +12,7 @@
 #define VM_MAX_SERIALS 4
 #define VM_MAX_ARGS    64
 #define VM_MAX_VCPUS   64
+#define VM_MAX_WEIGHT  65535
 
 enum vm_format { VM_RAW, VM_QCOW2, VM_VHD, VM_QED, VM_NO_MEDIUM };
 enum vm_bios { VM_SEABIOS, VM_OVMF };
@@ -39,6 +40,7 @@ struct vm_config {
     uint64_t memory_kib; /* all of it, the card's video memory included */
     uint64_t video_kib;
     unsigned vcpus;
+    unsigned cpu_weight; /* of 256 that others have; 0: that */
     enum vm_bios bios;
     char *bios_path;   /* NULL: the distribution's */
     char *loader_path; /* NULL: the distribution's hvmloader */
@@ -61,6 +63,7 @@ struct vm_config {
     char *vnc_listen; /* an address */
     unsigned vnc_display;
     bool vnc_find_unused; /* the next free display if that one is taken */
+    char *vnc_password;   /* NULL or "": none */
     char *keymap;
     bool usb;
     char *usb_device; /* tablet, mouse, keyboard */

@@ -2,6 +2,7 @@
 #include "libvmctl/build.h"
 #include "libvmctl/handle.h"
 #include "libvmctl/model.h"
+#include "libvmctl/screen.h"
 #include "libvmctl/store.h"
 #include <ctype.h>
 #include <errno.h>
@@ -190,7 +191,9 @@ static int make(struct vmctl *v, const struct vm_config *c, struct build *b)
         rc = unless_cancelled(v, store_create(v, c, b));
     if (rc == 0)
         rc = name_is_free(v, c->name, b->id);
-    return rc ? rc : unless_cancelled(v, model_start(v, c, b->id));
+    if (rc == 0)
+        rc = unless_cancelled(v, model_start(v, c, b->id));
+    return rc ? rc : screen_lock(v, c, b->id);
 }
 
 /* All that may be there of it. */

@@ -120,8 +120,9 @@ static void add_screen(struct qemu_args *a, const struct vm_config *c)
         add_option(a, "-device", "cirrus-vga,vgamem_mb=%u", mib);
     if (!c->vnc)
         return;
-    add_option(a, "-vnc", "%s:%u%s", c->vnc_listen ? c->vnc_listen : "127.0.0.1", c->vnc_display,
-               c->vnc_find_unused ? ",to=99" : "");
+    add_option(a, "-vnc", "%s:%u%s%s", c->vnc_listen ? c->vnc_listen : "127.0.0.1", c->vnc_display,
+               c->vnc_find_unused ? ",to=99" : "",
+               c->vnc_password && *c->vnc_password ? ",password=on" : "");
     if (c->keymap)
         add_option(a, "-k", "%s", c->keymap);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A picture of a guest's screen. It is written into memory of ours, in QEMU's own form, by a name
- * that any process may open it by; so there is no file that could stay behind. */
+/* A guest's screen: who may see it, and a picture of it. */
+#include "libvmctl/screen.h"
 #include "libvmctl/ask.h"
+#include "libvmctl/json.h"
 #include "libvmctl/png.h"
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +12,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int screen_lock(struct vmctl *v, const struct vm_config *c, uint16_t id)
+{
+    char *quoted, arguments[128];
+
+    if (!c->vnc || !c->vnc_password || !*c->vnc_password)
+        return 0;
+    quoted = json_quoted(c->vnc_password);
+    if (!quoted)
+        return vm_fail(v, ENOMEM, "There is no memory.");
+    snprintf(arguments, sizeof(arguments), "{\"protocol\":\"vnc\",\"password\":%s}", quoted);
+    free(quoted);
+    return ask_once(v, id, "set_password", arguments);
+}
+
+/* It is written into memory of ours, in QEMU's own form, by a name that any process may open it by:
+ * so there is no file that could stay behind. */
 static int dump(struct vmctl *v, uint16_t id, int fd)
 {
     char arguments[64];

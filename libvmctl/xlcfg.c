@@ -194,9 +194,18 @@ static int read_maxvcpus(struct reader *r)
     return get_unsigned(r, 1, VM_MAX_VCPUS, &r->maxvcpus);
 }
 
+/* Old configurations name hvmloader there. */
 static int read_kernel(struct reader *r)
 {
-    return get_text(r, &r->c->kernel);
+    const char *text, *name;
+
+    if (xlu_cfg_get_string(r->xlu, r->key, &text, 1))
+        return refuse(r, "%s has to be a string", r->key);
+    name = strrchr(text, '/');
+    if (strcmp(name ? name + 1 : text, "hvmloader") == 0)
+        return refuse(r,
+                      "kernel is hvmloader, which is used without being asked for: leave it away");
+    return copy_text(r, text, &r->c->kernel);
 }
 
 static int read_ramdisk(struct reader *r)
@@ -244,6 +253,29 @@ static int read_bios(struct reader *r)
     return rc;
 }
 
+/* The newer way to say the same; a path takes its place. */
+static int read_firmware(struct reader *r)
+{
+    static const struct {
+        const char *name;
+        enum vm_bios bios;
+    } words[] = {
+        {"bios", VM_SEABIOS}, {"seabios", VM_SEABIOS}, {"uefi", VM_OVMF}, {"ovmf", VM_OVMF}};
+    const char *text;
+
+    if (xlu_cfg_get_string(r->xlu, r->key, &text, 1))
+        return refuse(r, "%s has to be a string", r->key);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(text, words[i].name))
+            continue;
+        r->c->bios = words[i].bios;
+        return 0;
+    }
+    if (*text != '/')
+        return refuse(r, "%s=\"%s\" is not supported", r->key, text);
+    return copy_text(r, text, &r->c->bios_path);
+}
+
 static int read_bios_path(struct reader *r)
 {
     return get_text(r, &r->c->bios_path);
@@ -270,6 +302,23 @@ static int read_boot(struct reader *r)
         return refuse(r, "boot=\"%s\" has other letters than c (hard disk), d (CD) and n (network)",
                       r->c->boot);
     return 0;
+}
+
+static int read_cpu_weight(struct reader *r)
+{
+    return get_unsigned(r, 1, VM_MAX_WEIGHT, &r->c->cpu_weight);
+}
+
+/* By name, or by number as it was. */
+static int read_tsc_mode(struct reader *r)
+{
+    static const char *const words[] = {"default", "0", "native", "2", NULL};
+    unsigned n;
+    int rc = get_word(r, words, &n);
+
+    return rc ? refuse(r, "tsc_mode can only be \"default\" or \"native\": guests always see the "
+                          "CPU's time stamp counter")
+              : 0;
 }
 
 static int read_acpi(struct reader *r)
@@ -563,9 +612,30 @@ static int read_vnc_unused(struct reader *r)
     return get_bool(r, &r->c->vnc_find_unused);
 }
 
+/* VNC's own authentication knows no more than that many characters. */
+static int read_vnc_password(struct reader *r)
+{
+    int rc = get_text(r, &r->c->vnc_password);
+
+    if (rc == 0 && strlen(r->c->vnc_password) > 8)
+        return refuse(r, "vncpasswd is longer than 8 characters");
+    return rc;
+}
+
 static int read_keymap(struct reader *r)
 {
     return get_text(r, &r->c->keymap);
+}
+
+static int read_usb_version(struct reader *r)
+{
+    unsigned n;
+    int rc = get_unsigned(r, 1, 3, &n);
+
+    if (rc == 0 && n != 1)
+        return refuse(r, "usbversion can only be 1: the USB controller is PIIX3 UHCI");
+    r->c->usb = true;
+    return rc;
 }
 
 static int read_usb(struct reader *r)
@@ -600,6 +670,15 @@ static int read_model_args(struct reader *r)
     return for_each(r, false, read_one_model_arg);
 }
 
+static int read_hd_type(struct reader *r)
+{
+    static const char *const words[] = {"ide", NULL};
+    unsigned n;
+
+    return get_word(r, words, &n) ? refuse(r, "hdtype can only be \"ide\": disks are on PIIX3 IDE")
+                                  : 0;
+}
+
 /* ---- what follows a shutdown ---- */
 
 static int get_action(struct reader *r, enum vm_action *to)
@@ -629,6 +708,14 @@ static int read_on_crash(struct reader *r)
 }
 
 /* ---- the table ---- */
+
+/* Reasons that several keys share. */
+#define NO_DEVICES  "devices of the machine are not handed to guests"
+#define USE_VNC     "use VNC"
+#define PARAVIRTUAL "it is for paravirtual guests"
+#define STUB_DOMAIN "QEMU runs in the privileged domain"
+#define CONFINED    "QEMU always runs as a user of its own, without privileges"
+#define OTHER_CPU   "it is for ARM"
 
 /* Keys that may be there with the one value that changes nothing here. */
 static int must_be(struct reader *r, long wanted, const char *why)
@@ -673,6 +760,10 @@ static const struct key {
     WITH("root", read_root),
     WITH("extra", read_extra),
     WITH("bios", read_bios),
+    WITH("firmware", read_firmware),
+    WITH("cpu_weight", read_cpu_weight),
+    WITH("tsc_mode", read_tsc_mode),
+    WITH("hdtype", read_hd_type),
     WITH("bios_path_override", read_bios_path),
     WITH("firmware_override", read_loader),
     WITH("device_model_override", read_model_path),
@@ -693,8 +784,10 @@ static const struct key {
     WITH("vnclisten", read_vnc_listen),
     WITH("vncdisplay", read_vnc_display),
     WITH("vncunused", read_vnc_unused),
+    WITH("vncpasswd", read_vnc_password),
     WITH("keymap", read_keymap),
     WITH("usb", read_usb),
+    WITH("usbversion", read_usb_version),
     WITH("usbdevice", read_usb_device),
     WITH("on_poweroff", read_on_poweroff),
     WITH("on_reboot", read_on_reboot),
@@ -709,32 +802,88 @@ static const struct key {
     ONLY("localtime", 0, "guests' clocks start at UTC"),
     ONLY("rtc_timeoffset", 0, "guests' clocks start at UTC"),
     ONLY("nographic", 0, "use vnc=0 and serial"),
-    ONLY("sdl", 0, "use VNC"),
-    ONLY("opengl", 0, "use VNC"),
-    ONLY("spice", 0, "use VNC"),
+    ONLY("sdl", 0, USE_VNC),
+    ONLY("opengl", 0, USE_VNC),
+    ONLY("spice", 0, USE_VNC),
     ONLY("vncconsole", 0, "vmctl starts no viewer"),
-    ONLY("gfx_passthru", 0, "devices of the machine are not handed to guests"),
+    ONLY("gfx_passthru", 0, NO_DEVICES),
     ONLY("altp2m", 0, "it is not offered"),
     ONLY("altp2mhvm", 0, "it is not offered"),
     ONLY("vpt_align", 1, "virtual timers cannot be configured"),
     ONLY("acpi_laptop_slate", 0, "the switch is not modelled"),
-    ONLY("dm_restrict", 0, "QEMU is not confined by this key"),
     ONLY("autoballoon", 0, "guests' memory does not change"),
-    WITHOUT("vncpasswd", "VNC is offered without a password: keep it on 127.0.0.1"),
-    WITHOUT("pci", "devices of the machine are not handed to guests"),
+    ONLY("nomigrate", 1, "guests cannot be migrated yet"),
+    ONLY("driver_domain", 0, "guests drive no devices for others"),
+    ONLY("e820_host", 0, "a guest has a memory map of its own"),
+    ONLY("oos", 1, "guests run with nested paging only"),
+    ONLY("pvshim", 0, "Helium's guests are all of type \"hvm\""),
+    ONLY("vpmu", 0, "guests see no performance counters"),
+    ONLY("vmtrace_buf_kb", 0, "guests are not traced"),
+    ONLY("vkb_device", 0, "use usbdevice"),
+    ONLY("xend_suspend_evtchn_compat", 0, "guests cannot be suspended yet"),
+    ONLY("device_model_stubdomain_override", 0, "QEMU runs in the privileged domain"),
+    ONLY("max_event_channels", 1023, "that is what every guest gets"),
+    ONLY("max_grant_frames", 64, "that is what every guest gets"),
+    ONLY("max_maptrack_frames", 1024, "that is what every guest gets"),
+    ONLY("max_grant_version", 1, "that is the version there is"),
+    WITHOUT("dm_restrict", CONFINED),
+    WITHOUT("device_model_user", CONFINED),
+    WITHOUT("device_model", "use device_model_override"),
+    WITHOUT("device_model_args_pv", PARAVIRTUAL),
+    WITHOUT("stubdomain_kernel", STUB_DOMAIN),
+    WITHOUT("stubdomain_ramdisk", STUB_DOMAIN),
+    WITHOUT("stubdomain_cmdline", STUB_DOMAIN),
+    WITHOUT("stubdomain_memory", STUB_DOMAIN),
+    WITHOUT("device_model_stubdomain_seclabel", STUB_DOMAIN),
+    WITHOUT("pci", NO_DEVICES),
+    WITHOUT("pci_permissive", NO_DEVICES),
+    WITHOUT("pci_msitranslate", NO_DEVICES),
+    WITHOUT("pci_seize", NO_DEVICES),
+    WITHOUT("pci_power_mgmt", NO_DEVICES),
+    WITHOUT("passthrough", NO_DEVICES),
+    WITHOUT("rdm", NO_DEVICES),
+    WITHOUT("rdm_mem_boundary", NO_DEVICES),
+    WITHOUT("dtdev", NO_DEVICES),
+    WITHOUT("ioports", NO_DEVICES),
+    WITHOUT("iomem", NO_DEVICES),
+    WITHOUT("irqs", NO_DEVICES),
     WITHOUT("usbctrl", "use usb=1 and usbdevice"),
     WITHOUT("usbdev", "use usb=1 and usbdevice"),
     WITHOUT("soundhw", "there is no sound"),
+    WITHOUT("vsnd", "there is no sound"),
     WITHOUT("vfb", "use vga and vnc"),
+    WITHOUT("vdispl", "use vga and vnc"),
+    WITHOUT("vkb", "use usbdevice"),
     WITHOUT("vtpm", "there is no TPM"),
+    WITHOUT("vendor_device", "there is no such device"),
+    WITHOUT("pvcalls", "there are no paravirtual sockets"),
+    WITHOUT("spicehost", USE_VNC),
+    WITHOUT("spiceport", USE_VNC),
+    WITHOUT("spicetls_port", USE_VNC),
+    WITHOUT("spicedisable_ticketing", USE_VNC),
+    WITHOUT("spicepasswd", USE_VNC),
+    WITHOUT("spiceagent_mouse", USE_VNC),
+    WITHOUT("spicevdagent", USE_VNC),
+    WITHOUT("spice_clipboard_sharing", USE_VNC),
+    WITHOUT("spiceusbredirection", USE_VNC),
+    WITHOUT("spice_image_compression", USE_VNC),
+    WITHOUT("spice_streaming_video", USE_VNC),
+    WITHOUT("device_tree", OTHER_CPU),
+    WITHOUT("gic_version", OTHER_CPU),
+    WITHOUT("vuart", OTHER_CPU),
+    WITHOUT("tee", OTHER_CPU),
+    WITHOUT("pvshim_path", PARAVIRTUAL),
+    WITHOUT("pvshim_cmdline", PARAVIRTUAL),
+    WITHOUT("pvshim_extra", PARAVIRTUAL),
+    WITHOUT("vnuma", "a guest has one NUMA node"),
+    WITHOUT("mca_caps", "guests are told of no machine checks"),
+    WITHOUT("init_seclabel", "there are no security labels"),
     WITHOUT("cpus", "vcpus cannot be pinned yet"),
     WITHOUT("cpus_soft", "vcpus cannot be pinned yet"),
-    WITHOUT("cpu_weight", "shares of the CPU cannot be set yet"),
-    WITHOUT("cap", "shares of the CPU cannot be set yet"),
+    WITHOUT("cap", "the CPU is shared by cpu_weight, and what nobody wants anybody may have"),
     WITHOUT("pool", "there are no CPU pools"),
     WITHOUT("cpuid", "what CPUID shows a guest is computed by the hypervisor"),
     WITHOUT("msr_relaxed", "unknown MSRs always fault"),
-    WITHOUT("tsc_mode", "guests always see the CPU's time stamp counter"),
     WITHOUT("timer_mode", "virtual timers cannot be configured"),
     WITHOUT("shadow_memory", "guests run with nested paging only"),
     WITHOUT("mmio_hole", "the hole below 4 GiB always starts at 0xf0000000"),
@@ -742,8 +891,6 @@ static const struct key {
     WITHOUT("bootloader_args", "a guest boots by its firmware, or by kernel and ramdisk"),
     WITHOUT("on_watchdog", "there is no watchdog"),
     WITHOUT("on_soft_reset", "a guest cannot reset itself softly"),
-    WITHOUT("hdtype", "disks are on PIIX3 IDE"),
-    WITHOUT("usbversion", "the USB controller is PIIX3 UHCI"),
     WITHOUT("acpi_firmware", "hvmloader's ACPI tables are used as they are"),
     WITHOUT("smbios_firmware", "hvmloader's SMBIOS tables are used as they are"),
     WITHOUT("ms_vm_genid", "there is no VM generation number"),

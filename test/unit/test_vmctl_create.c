@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include "fake_vmctl.h"
 #include "libvmctl/model.h"
+#include "libvmctl/screen.h"
 #include "libvmctl/store.h"
 #include <xen/memory.h>
 
@@ -29,7 +30,8 @@ static bool there, running, dying_slowly, models, introduced;
 static unsigned buffers, maps, resources;
 static uint64_t pool_kib, taken_kib, told_kib; /* free: at first, since, as it says */
 static const char *late_name;                  /* that domain 3 gets while the new one is made */
-static int domctl_error;                       /* what createdomain says */
+static unsigned weight;
+static int domctl_error; /* what createdomain says */
 
 /* Somebody interrupts after which part. */
 static enum { NEVER, BUILT, STORED, SERVED } stop_at;
@@ -100,6 +102,10 @@ int xen_domctl(struct vmctl *h, struct xen_domctl *op)
     if (op->domain != ID || !there)
         return -ESRCH;
     running |= op->cmd == XEN_DOMCTL_unpausedomain;
+    if (op->cmd == XEN_DOMCTL_scheduler_op) {
+        assert_int_equal(op->u.scheduler_op.sched_id, XEN_SCHEDULER_CREDIT2);
+        weight = op->u.scheduler_op.u.credit2.weight;
+    }
     stop |= op->cmd == XEN_DOMCTL_sethvmcontext && stop_at == BUILT;
     return op->cmd == XEN_DOMCTL_gethvmcontext ? get_context(op) : 0;
 }
@@ -128,6 +134,10 @@ int xen_sysctl(struct vmctl *h, struct xen_sysctl *op)
         return -EIO;
     if (op->cmd == XEN_SYSCTL_getdomaininfolist)
         return list_domains(op);
+    if (op->cmd == XEN_SYSCTL_sched_id)
+        op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT2;
+    if (op->cmd == XEN_SYSCTL_sched_id)
+        return 0;
     assert_int_equal(op->cmd, XEN_SYSCTL_physinfo);
     op->u.physinfo.free_pages = (told_kib ? told_kib : pool_kib - taken_kib) / 4;
     return 0;
@@ -246,6 +256,12 @@ bool xs_release_domain(struct xs_handle *h, unsigned id)
     return true;
 }
 
+int screen_lock(struct vmctl *h, const struct vm_config *c, uint16_t id)
+{
+    (void)c, (void)id;
+    return fake_fails() ? vm_fail(h, EIO, "QEMU does not answer.") : 0;
+}
+
 /* For vmctl_wait(), which nothing here calls. */
 int xs_fileno(struct xs_handle *h)
 {
@@ -318,6 +334,7 @@ static int start(void **state)
     config.name = strdup("new");
     config.uuid[0] = 1;
     config.memory_kib = 64 << 10;
+    config.cpu_weight = 700;
     config.loader_path = strdup(loader);
     config.bios_path = strdup(firmware);
     config.model_path = strdup("/bin/true");
@@ -379,6 +396,7 @@ static void created(void **state)
     assert_int_equal(vmctl_create(&v, &config, &id), 0);
     assert_int_equal(id, ID);
     assert_true(there && models && !running);
+    assert_int_equal(weight, 700);
     assert_true(taken_kib >= 47 << 10); /* without video memory and the hole below 1 MiB */
     assert_true(introduced);
     assert_string_equal(fake_store_value("/local/domain/7/name"), "new");

@@ -16,6 +16,7 @@
 #include "fake_qmp.h"
 #include "fake_vmctl.h"
 #include "libvmctl/model.h"
+#include "libvmctl/screen.h"
 #include "libvmctl/store.h"
 #include <xen/sched.h>
 
@@ -285,6 +286,24 @@ static void screenshot(void **state)
     free(png);
 }
 
+static void a_password(void **state)
+{
+    struct vm_config c = {.vnc = true};
+
+    (void)state;
+    assert_int_equal(screen_lock(&v, &c, ID), 0); /* nothing to be asked */
+    c.vnc_password = "";
+    assert_int_equal(screen_lock(&v, &c, ID), 0);
+    c.vnc_password = "a\"\x01\x02\x03\x04\x05\x06"; /* as long as it gets */
+    assert_int_equal(screen_lock(&v, &c, ID), -ENOENT);
+    fake_qmp_start(path, no_rules);
+    assert_int_equal(screen_lock(&v, &c, ID), 0);
+    asked("{\"execute\":\"set_password\",\"arguments\":{\"protocol\":\"vnc\",\"password\":"
+          "\"a\\\"\\u0001\\u0002\\u0003\\u0004\\u0005\\u0006\"}}\n");
+    c.vnc = false;
+    assert_int_equal(screen_lock(&v, &c, ID), 0);
+}
+
 static void no_screenshot(void **state)
 {
     static const struct qmp_rule rules[] = {
@@ -445,10 +464,10 @@ static void a_locked_drive(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(access_all),      TEST(access_little), TEST(shut_down),      TEST(reboot),
-        TEST(it_does_not_run), TEST(keys),          TEST(refused_keys),   TEST(screenshot),
-        TEST(no_screenshot),   TEST(drives),        TEST(insert),         TEST(insert_refused),
-        TEST(insert_nothing),  TEST(which_drive),   TEST(a_locked_drive),
+        TEST(access_all),      TEST(access_little),  TEST(shut_down),    TEST(reboot),
+        TEST(it_does_not_run), TEST(keys),           TEST(refused_keys), TEST(screenshot),
+        TEST(no_screenshot),   TEST(a_password),     TEST(drives),       TEST(insert),
+        TEST(insert_refused),  TEST(insert_nothing), TEST(which_drive),  TEST(a_locked_drive),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

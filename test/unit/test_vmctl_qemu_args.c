@@ -135,10 +135,16 @@ static void test_screen(void **state)
     config.vnc_display = 4;
     config.vnc_listen = strdup("0.0.0.0");
     config.keymap = strdup("de");
+    config.vnc_password = strdup("");
     build();
     assert_true(has_pair("-device", "cirrus-vga,vgamem_mb=8"));
     assert_true(has_pair("-vnc", "0.0.0.0:4"));
     assert_true(has_pair("-k", "de"));
+    free(config.vnc_password);
+    config.vnc_password = strdup("secret");
+    build();
+    assert_true(has_pair("-vnc", "0.0.0.0:4,password=on"));
+    assert_false(has("secret")); /* which anybody can see there */
     config.vnc = false;
     config.vga = VM_VGA_NONE;
     build();

@@ -264,6 +264,73 @@ static void test_nothing_is_ignored(void **state)
         "g.cfg, line 1: boot=\"\" has other letters than c (hard disk), d (CD) and n (network).");
 }
 
+/* Each key that xl.cfg(5) of Xen 4.17 describes is heeded, or there is a reason why not. */
+static void test_every_key(void **state)
+{
+    char all[] =
+        "name type builder pool vcpus maxvcpus cpus cpus_soft cpu_weight cap memory maxmem vnuma "
+        "on_poweroff on_reboot on_watchdog on_crash on_soft_reset kernel ramdisk cmdline root extra "
+        "firmware pvshim pvshim_path pvshim_cmdline pvshim_extra uuid seclabel init_seclabel "
+        "max_grant_frames max_maptrack_frames max_grant_version nomigrate driver_domain device_tree "
+        "passthrough xend_suspend_evtchn_compat vmtrace_buf_kb vpmu disk vif vtpm p9 pvcalls vfb "
+        "channel rdm usbctrl usbdev pci pci_permissive pci_msitranslate pci_seize pci_power_mgmt "
+        "gfx_passthru rdm_mem_boundary dtdev ioports iomem irqs max_event_channels vdispl "
+        "dm_restrict device_model_user vsnd vkb tee bootloader bootloader_args e820_host boot "
+        "hdtype hap oos shadow_memory bios bios_path_override pae acpi acpi_s3 acpi_s4 "
+        "acpi_laptop_slate apic nx hpet altp2m altp2mhvm nestedhvm cpuid acpi_firmware "
+        "smbios_firmware ms_vm_genid tsc_mode localtime rtc_timeoffset vpt_align timer_mode "
+        "mmio_hole xen_platform_pci viridian videoram stdvga vga vnc vnclisten vncdisplay vncunused "
+        "vncpasswd keymap sdl opengl nographic spice spicehost spiceport spicetls_port "
+        "spicedisable_ticketing spicepasswd spiceagent_mouse spicevdagent spice_clipboard_sharing "
+        "spiceusbredirection spice_image_compression spice_streaming_video serial soundhw "
+        "vkb_device usb usbversion usbdevice vendor_device device_model_version "
+        "device_model_override stubdomain_kernel stubdomain_cmdline stubdomain_ramdisk "
+        "stubdomain_memory device_model_stubdomain_override device_model_stubdomain_seclabel "
+        "device_model_args device_model_args_pv device_model_args_hvm gic_version vuart mca_caps "
+        "msr_relaxed ";
+    char text[64];
+
+    (void)state;
+    for (char *key = strtok(all, " "); key; key = strtok(NULL, " ")) {
+        snprintf(text, sizeof(text), "%s='?'\n", key);
+        if (parse(text) == 0)
+            continue;
+        if (strstr(why, "is not a key"))
+            fail_msg("%s", why);
+        assert_non_null(strstr(why, key));
+        assert_null(strchr(why, '\n'));
+        assert_int_equal(why[strlen(why) - 1], '.');
+    }
+}
+
+static void test_shares_and_clocks(void **state)
+{
+    (void)state;
+    accepts("cpu_weight=512\ntsc_mode='native'\nhdtype='ide'\nusbversion=1\nvncpasswd='12345678'\n"
+            "firmware='uefi'\nnomigrate=1\nmax_grant_frames=64\nspice=0\nsdl=0\n");
+    assert_int_equal(config.cpu_weight, 512);
+    assert_int_equal(config.bios, VM_OVMF);
+    assert_true(config.usb);
+    assert_string_equal(config.vnc_password, "12345678");
+    accepts("firmware='/my/bios.bin'");
+    assert_string_equal(config.bios_path, "/my/bios.bin");
+    refuses("firmware='rombios'", "g.cfg, line 1: firmware=\"rombios\" is not supported.");
+    refuses("cpu_weight=0", "g.cfg, line 1: cpu_weight is 0, and has to be from 1 to 65535.");
+    refuses("tsc_mode='always_emulate'",
+            "g.cfg, line 1: tsc_mode can only be \"default\" or \"native\": guests always see the "
+            "CPU's time stamp counter.");
+    refuses("hdtype='ahci'", "g.cfg, line 1: hdtype can only be \"ide\": disks are on PIIX3 IDE.");
+    refuses("usbversion=3",
+            "g.cfg, line 1: usbversion can only be 1: the USB controller is PIIX3 UHCI.");
+    refuses("vncpasswd='123456789'", "g.cfg, line 1: vncpasswd is longer than 8 characters.");
+    refuses(
+        "kernel='/usr/lib/xen/boot/hvmloader'",
+        "g.cfg, line 1: kernel is hvmloader, which is used without being asked for: leave it away.");
+    refuses("dm_restrict=1",
+            "g.cfg, line 1: dm_restrict is not supported: QEMU always runs as a user "
+            "of its own, without privileges.");
+}
+
 /* The last assignment counts, and it is the one complained about. */
 static void test_later_wins(void **state)
 {
@@ -358,6 +425,8 @@ int main(void)
         TEST(test_screen),
         TEST(test_serial_and_lists),
         TEST(test_nothing_is_ignored),
+        TEST(test_every_key),
+        TEST(test_shares_and_clocks),
         TEST(test_later_wins),
         TEST(test_syntax),
         TEST(test_check),
