@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Virtual time. Every model is told the time, in nanoseconds for which the guest was not paused,
- * and never asks for it: the same calls give the same results. */
+/* Virtual time. Every model is told the time, in nanoseconds of the privileged domain's monotonic
+ * clock, and never asks for it: the same calls give the same results. That clock goes on while the
+ * guest is paused, as its TSC does, so that a guest which compares the two finds no difference. */
 #ifndef DEVMODEL_CLOCK_H
 #define DEVMODEL_CLOCK_H
 

@@ -1,110 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* devmodel DOMAIN VCPUS RAM-KIB HIGH-RAM-KIB: the clocks of one guest's PC, until the guest goes.
- * Says "ready" on standard output, and closes that, once the guest's requests are served. */
-#include "devmodel/clock.h"
-#include "devmodel/debugcon.h"
-#include "devmodel/machine.h"
-#include "devmodel/server.h"
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
+/* devmodel DOMAIN KEY=VALUE... -- QEMU ARGUMENT...: the device models of one guest, until it goes.
+ * Started by libvmctl (libvmctl/model.c), once for each guest. */
+#include "devmodel/supervisor.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-#include <xen/xen.h>
-#include <xen/hvm/ioreq.h>
-
-struct lines {
-    bool rtc, sci;
-};
-
-struct daemon {
-    struct machine machine;
-    struct server *server;
-    struct lines lines;
-    struct debugcon console;
-};
-
-static volatile sig_atomic_t ended;
-
-static void end(int signal)
-{
-    (void)signal;
-    ended = 1;
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * CLOCK_SECOND + (uint64_t)t.tv_nsec;
-}
-
-static void set_line(struct daemon *d, unsigned irq, bool *was, bool is)
-{
-    if (*was != is && server_set_irq(d->server, irq, is))
-        *was = is;
-}
-
-static void run(struct daemon *d, uint64_t now)
-{
-    if (machine_run(&d->machine, now)) {
-        server_set_irq(d->server, MACHINE_IRQ_PIT, true);
-        server_set_irq(d->server, MACHINE_IRQ_PIT, false);
-    }
-    set_line(d, MACHINE_IRQ_RTC, &d->lines.rtc, rtc_irq(&d->machine.rtc));
-    set_line(d, MACHINE_IRQ_SCI, &d->lines.sci, pm_sci(&d->machine.pm));
-}
-
-/* String instructions on these ports are answered as if nothing were there. */
-static void handle(void *arg, struct ioreq *r)
-{
-    struct daemon *d = arg;
-    uint64_t now = now_ns();
-
-    if (r->type != IOREQ_TYPE_PIO || r->data_is_ptr)
-        return;
-    if (r->addr == DEBUGCON_PORT && r->dir == IOREQ_READ) {
-        r->data = DEBUGCON_PORT; /* somebody is there */
-        return;
-    }
-    if (r->addr == DEBUGCON_PORT) {
-        debugcon_write(&d->console, (uint8_t)r->data, stderr);
-        return;
-    }
-    if (r->dir == IOREQ_READ)
-        r->data = machine_read(&d->machine, (uint16_t)r->addr, r->size, now);
-    else
-        machine_write(&d->machine, (uint16_t)r->addr, r->size, (uint32_t)r->data, now);
-    run(d, now); /* lines follow before the guest goes on */
-}
-
-static bool wait_for_work(struct daemon *d)
-{
-    struct pollfd p = {.fd = server_fd(d->server), .events = POLLIN};
-    uint64_t now = now_ns(), at = machine_deadline(&d->machine, now), ns = at > now ? at - now : 0;
-    struct timespec t = {.tv_sec = (time_t)(ns / CLOCK_SECOND),
-                         .tv_nsec = (long)(ns % CLOCK_SECOND)};
-    int n = ppoll(&p, 1, at == CLOCK_NEVER ? NULL : &t, NULL);
-
-    if (n < 0)
-        return errno == EINTR && !ended;
-    return n == 0 || server_serve(d->server, handle, d);
-}
-
-static bool start(struct daemon *d)
-{
-    for (size_t i = 0; i < machine_port_ranges; i++)
-        if (!server_claim_ports(d->server, machine_ports[i].first, machine_ports[i].last))
-            return false;
-    if (!server_claim_ports(d->server, DEBUGCON_PORT, DEBUGCON_PORT) || !server_enable(d->server))
-        return false;
-    printf("ready\n");
-    return fclose(stdout) == 0;
-}
 
 static unsigned long long number(const char *text)
 {
@@ -118,29 +19,67 @@ static unsigned long long number(const char *text)
     return n;
 }
 
+static void add_tap(struct supervisor_config *c, int fd)
+{
+    unsigned n = 0;
+
+    while (c->tap[n] >= 0)
+        n++;
+    if (n < SUPERVISOR_TAPS) {
+        c->tap[n] = fd;
+        c->tap[n + 1] = -1;
+    }
+}
+
+/* Sizes are in KiB. */
+static bool read_word(struct supervisor_config *c, const char *word)
+{
+    struct machine_config *m = &c->worker.machine;
+    const char *value = strchr(word, '=');
+    size_t n = value ? (size_t)(++value - word) : 0;
+
+    if (n && strncmp(word, "vcpus=", n) == 0)
+        m->vcpus = (unsigned)number(value);
+    else if (n && strncmp(word, "ram=", n) == 0)
+        m->ram = number(value) * 1024;
+    else if (n && strncmp(word, "high-ram=", n) == 0)
+        m->high_ram = number(value) * 1024;
+    else if (n && strncmp(word, "hpet=", n) == 0)
+        m->hpet = number(value);
+    else if (n && strncmp(word, "uid=", n) == 0)
+        c->worker.uid = (uid_t)number(value);
+    else if (n && strncmp(word, "socket=", n) == 0)
+        c->socket = value;
+    else if (n && strncmp(word, "qemu-log=", n) == 0)
+        c->log = (int)number(value);
+    else if (n && strncmp(word, "tap=", n) == 0)
+        add_tap(c, (int)number(value));
+    else
+        return false;
+    return true;
+}
+
+static int usage(void)
+{
+    fprintf(stderr,
+            "usage: devmodel DOMAIN vcpus=N ram=KIB high-ram=KIB hpet=0|1 uid=N socket=PATH "
+            "qemu-log=FD [tap=FD]... -- QEMU ARGUMENT...\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
-    struct sigaction on_end = {.sa_handler = end};
-    struct machine_config c = {.seconds = time(NULL)};
-    static struct daemon d;
-    bool started;
+    struct supervisor_config c = {.worker.machine.seconds = time(NULL), .tap = {-1}, .log = 2};
+    int i = 2;
 
-    if (argc != 5) {
-        fprintf(stderr, "usage: devmodel DOMAIN VCPUS RAM-KIB HIGH-RAM-KIB\n");
-        return 2;
-    }
-    c.vcpus = (unsigned)number(argv[2]);
-    c.ram = number(argv[3]) * 1024;
-    c.high_ram = number(argv[4]) * 1024;
-    sigaction(SIGTERM, &on_end, NULL);
-    sigaction(SIGINT, &on_end, NULL);
-    d.server = server_open((uint16_t)number(argv[1]), c.vcpus);
-    if (!d.server)
-        return 1;
-    machine_init(&d.machine, &c, now_ns());
-    started = start(&d);
-    while (started && !ended && wait_for_work(&d))
-        run(&d, now_ns());
-    server_close(d.server);
-    return started ? 0 : 1;
+    if (argc < 2)
+        return usage();
+    c.worker.domid = (uint16_t)number(argv[1]);
+    while (i < argc && strcmp(argv[i], "--"))
+        if (!read_word(&c, argv[i++]))
+            return usage();
+    if (i + 1 >= argc || !c.socket || !c.worker.uid || !c.worker.machine.vcpus)
+        return usage();
+    c.qemu = argv + i + 1;
+    return supervisor_run(&c);
 }

@@ -22,6 +22,7 @@
 #define UPDATE_NS    244000u            /* before the time changes */
 #define FIRST_UPDATE (CLOCK_SECOND / 2) /* after the divider leaves reset */
 #define DAY          86400
+#define PATIENCE     CLOCK_SECOND /* with a guest that does not acknowledge */
 
 /* ---- the calendar ---- */
 
@@ -149,48 +150,78 @@ static bool alarm_part(const struct rtc *r, enum rtc_register reg, int n)
     return (reg == RTC_HOUR_ALARM ? decode_hour(r, v) : decode(r, v)) == n;
 }
 
-static bool alarm_at(const struct rtc *r, int64_t seconds)
+/* How far it is at least from a second of the day to one at which the alarm goes off. 0: it does.
+ */
+static int until_alarm(const struct rtc *r, int of_day)
 {
-    int of_day = (int)((seconds % DAY + DAY) % DAY);
-
-    return alarm_part(r, RTC_SECOND_ALARM, of_day % 60) &&
-           alarm_part(r, RTC_MINUTE_ALARM, of_day / 60 % 60) &&
-           alarm_part(r, RTC_HOUR_ALARM, of_day / 3600);
+    if (!alarm_part(r, RTC_HOUR_ALARM, of_day / 3600))
+        return 3600 - of_day % 3600;
+    if (!alarm_part(r, RTC_MINUTE_ALARM, of_day / 60 % 60))
+        return 60 - of_day % 60;
+    return alarm_part(r, RTC_SECOND_ALARM, of_day % 60) ? 0 : 1;
 }
 
-/* The first second after `from` and up to `to` at which the alarm goes off; false: none. */
+/* The first second after `from` and up to `to` at which the alarm goes off; false: none. It comes
+ * daily, or never. */
 static bool next_alarm(const struct rtc *r, int64_t from, int64_t to, int64_t *at)
 {
+    int step;
+
     if (to > from + DAY)
-        to = from + DAY; /* it comes daily, or never */
-    for (*at = from + 1; *at <= to; ++*at)
-        if (alarm_at(r, *at))
+        to = from + DAY;
+    for (*at = from + 1; *at <= to; *at += step) {
+        step = until_alarm(r, (int)((*at % DAY + DAY) % DAY));
+        if (step == 0)
             return true;
+    }
     return false;
+}
+
+static bool in_reset(const struct rtc *r)
+{
+    return (r->cmos[RTC_A] & A_RESET) == A_RESET;
+}
+
+static uint64_t tick_ns(const struct rtc *r)
+{
+    return clock_ns(period(r), CRYSTAL_HZ);
+}
+
+/* For a guest that does not acknowledge, each is an edge of its own. */
+static void flag(struct rtc *r, uint8_t flags)
+{
+    if (rtc_irq(r) && !r->acknowledges && (r->cmos[RTC_B] & flags))
+        r->edge = true;
+    r->cmos[RTC_C] |= flags;
+}
+
+static bool waits(const struct rtc *r)
+{
+    return r->acknowledges && (r->cmos[RTC_C] & B_PERIODIC);
 }
 
 static void run_periodic(struct rtc *r, uint64_t now)
 {
     uint64_t n;
 
-    if (!period(r))
+    if (!period(r) || in_reset(r))
         return;
     n = periods_until(r, now) - periods_until(r, r->seen);
-    if (n == 0)
+    if (!(r->cmos[RTC_B] & B_PERIODIC)) { /* nobody counts them */
+        r->cmos[RTC_C] |= n ? B_PERIODIC : 0;
         return;
-    if (!(r->cmos[RTC_C] & B_PERIODIC))
-        n--;
-    r->cmos[RTC_C] |= B_PERIODIC;
-    if (!(r->cmos[RTC_B] & B_PERIODIC)) /* nobody counts them */
-        return;
-    n += r->owed;
-    r->owed = (uint32_t)(n > RTC_OWED_MAX ? RTC_OWED_MAX : n);
-    r->dropped += n - r->owed;
+    }
+    ticks_add(&r->ticks, n, tick_ns(r));
+    if (waits(r) && now - r->ticks.last >= PATIENCE)
+        r->acknowledges = false;
+    if (!waits(r) && ticks_take(&r->ticks, tick_ns(r), now))
+        flag(r, B_PERIODIC);
 }
 
 static void run_seconds(struct rtc *r, uint64_t now)
 {
     int64_t from, to, at;
+    uint8_t flags = B_UPDATE;
 
     if (!r->running || now < r->start)
         return;
@@ -198,19 +229,30 @@ static void run_seconds(struct rtc *r, uint64_t now)
     to = seconds_at(r, now);
     if (to <= from)
         return;
-    r->cmos[RTC_C] |= B_UPDATE;
     if (next_alarm(r, from, to, &at))
-        r->cmos[RTC_C] |= B_ALARM;
+        flags |= B_ALARM;
+    if (r->cmos[RTC_C] & r->cmos[RTC_B] & flags) /* for a second, or longer */
+        r->acknowledges = false;
+    flag(r, flags);
 }
 
-void rtc_run(struct rtc *r, uint64_t now)
+static void advance(struct rtc *r, uint64_t now)
 {
-    if (now <= r->seen)
+    if (now < r->seen)
         return;
-    if ((r->cmos[RTC_A] & A_RESET) != A_RESET)
-        run_periodic(r, now);
+    run_periodic(r, now);
     run_seconds(r, now);
     r->seen = now;
+}
+
+bool rtc_run(struct rtc *r, uint64_t now)
+{
+    bool edge;
+
+    advance(r, now);
+    edge = r->edge;
+    r->edge = false;
+    return edge;
 }
 
 bool rtc_irq(const struct rtc *r)
@@ -223,22 +265,30 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint64_t next_tick(const struct rtc *r, uint64_t now)
+{
+    if (!(r->cmos[RTC_B] & B_PERIODIC) || !period(r) || in_reset(r))
+        return CLOCK_NEVER;
+    if (waits(r))
+        return r->ticks.last + PATIENCE;
+    return ticks_deadline(&r->ticks, tick_ns(r),
+                          r->divider +
+                              clock_ns((periods_until(r, now) + 1) * period(r), CRYSTAL_HZ));
+}
+
 uint64_t rtc_deadline(const struct rtc *r, uint64_t now)
 {
-    uint8_t waiting = r->cmos[RTC_B] & C_FLAGS & (uint8_t)~r->cmos[RTC_C];
-    uint64_t at = CLOCK_NEVER;
+    uint64_t at = next_tick(r, now);
     int64_t second, alarm;
 
-    if ((waiting & B_PERIODIC) && period(r) && (r->cmos[RTC_A] & A_RESET) != A_RESET)
-        at = r->divider + clock_ns((periods_until(r, now) + 1) * period(r), CRYSTAL_HZ);
     if (!r->running)
         return at;
     if (now < r->start)
-        return earlier(at, waiting & (B_UPDATE | B_ALARM) ? r->start : CLOCK_NEVER);
+        return earlier(at, r->cmos[RTC_B] & (B_UPDATE | B_ALARM) ? r->start : CLOCK_NEVER);
     second = seconds_at(r, now);
-    if (waiting & B_UPDATE)
+    if (r->cmos[RTC_B] & B_UPDATE)
         at = earlier(at, r->start + (uint64_t)(second + 1 - r->base) * CLOCK_SECOND);
-    if ((waiting & B_ALARM) && next_alarm(r, second, second + DAY, &alarm))
+    if ((r->cmos[RTC_B] & B_ALARM) && next_alarm(r, second, second + DAY, &alarm))
         at = earlier(at, r->start + (uint64_t)(alarm - r->base) * CLOCK_SECOND);
     return at;
 }
@@ -258,16 +308,14 @@ static bool updating(const struct rtc *r, uint64_t now)
                            : (now - r->start) % CLOCK_SECOND >= CLOCK_SECOND - UPDATE_NS);
 }
 
-/* Reading acknowledges; a tick that is owed comes at once. */
 static uint8_t read_c(struct rtc *r)
 {
-    uint8_t v = (uint8_t)(r->cmos[RTC_C] | (rtc_irq(r) ? C_IRQ : 0));
+    bool up = rtc_irq(r);
+    uint8_t v = (uint8_t)(r->cmos[RTC_C] | (up ? C_IRQ : 0));
 
+    r->acknowledges |= up;
+    r->edge = false;
     r->cmos[RTC_C] = 0;
-    if (r->owed) {
-        r->owed--;
-        r->cmos[RTC_C] = B_PERIODIC;
-    }
     return v;
 }
 
@@ -275,7 +323,7 @@ uint8_t rtc_read(struct rtc *r, unsigned port, uint64_t now)
 {
     if (port == 0)
         return 0xff;
-    rtc_run(r, now);
+    advance(r, now);
     if (r->index == RTC_C)
         return read_c(r);
     if (is_time(r->index) && r->running && now >= r->start)
@@ -287,7 +335,7 @@ uint8_t rtc_read(struct rtc *r, unsigned port, uint64_t now)
  * was, and out of reset the first one is half a second. */
 static void set_running(struct rtc *r, bool was_reset, uint64_t now)
 {
-    bool reset = (r->cmos[RTC_A] & A_RESET) == A_RESET;
+    bool reset = in_reset(r);
     bool run = !reset && !(r->cmos[RTC_B] & B_SET);
 
     if (was_reset && !reset)
@@ -310,24 +358,24 @@ static void set_running(struct rtc *r, bool was_reset, uint64_t now)
 
 static void write_a(struct rtc *r, uint8_t value, uint64_t now)
 {
-    bool was_reset = (r->cmos[RTC_A] & A_RESET) == A_RESET;
+    bool was_reset = in_reset(r);
 
     if (r->running && now >= r->start)
         store_time(r, seconds_at(r, now));
     r->cmos[RTC_A] = value & (uint8_t)~A_UPDATING;
-    r->owed = 0;
+    r->ticks.owed = 0;
     set_running(r, was_reset, now);
 }
 
 static void write_b(struct rtc *r, uint8_t value, uint64_t now)
 {
-    bool reset = (r->cmos[RTC_A] & A_RESET) == A_RESET;
+    bool reset = in_reset(r);
 
     if (r->running && now >= r->start)
         store_time(r, seconds_at(r, now)); /* in the format that it had */
     r->cmos[RTC_B] = value & B_SET ? value & (uint8_t)~B_UPDATE : value;
     if (!(value & B_PERIODIC))
-        r->owed = 0;
+        r->ticks.owed = 0;
     set_running(r, reset, now);
 }
 
@@ -346,7 +394,7 @@ void rtc_write(struct rtc *r, unsigned port, uint8_t value, uint64_t now)
         r->index = value % RTC_SIZE; /* bit 7 masks NMIs, which nothing here raises */
         return;
     }
-    rtc_run(r, now);
+    advance(r, now);
     if (r->index == RTC_A)
         write_a(r, value, now);
     else if (r->index == RTC_B)

@@ -2,19 +2,21 @@
 /* The MC146818 clock of a PC and its CMOS memory (Motorola data sheet ADI-856; ACPI's century
  * byte).
  *
- * The clock's registers are not stored while it runs: they are the time at `now`. A periodic tick
- * that falls due while the one before has not been acknowledged is owed and follows the
- * acknowledgement, up to RTC_OWED_MAX of them, so that a guest that counts ticks does not fall
- * behind when the daemon was late, and is not flooded either. */
+ * The clock's registers are not stored while it runs: they are the time at `now`.
+ *
+ * A guest acknowledges an interrupt by reading register C, and while it has not, the line stays up
+ * and ticks that fall due are owed (devmodel/ticks.h). But hvmloader's WAET table says that it need
+ * not, and Windows then does not: from a guest that has left an interrupt alone for a second, or
+ * has never acknowledged one, nothing is awaited, and each event is an edge of its own. */
 #ifndef DEVMODEL_RTC_H
 #define DEVMODEL_RTC_H
 
+#include "devmodel/ticks.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RTC_PORT     0x70 /* index and data */
-#define RTC_SIZE     128
-#define RTC_OWED_MAX 1024
+#define RTC_PORT 0x70 /* index and data */
+#define RTC_SIZE 128
 
 enum rtc_register {
     RTC_SECOND,
@@ -42,8 +44,9 @@ struct rtc {
     uint64_t start;   /* in ns */
     uint64_t divider; /* when the divider chain began, in ns */
     uint64_t seen;    /* events up to then are in register C */
-    uint32_t owed;    /* periodic ticks that wait for an acknowledgement */
-    uint64_t dropped; /* beyond RTC_OWED_MAX */
+    bool acknowledges;
+    bool edge;          /* the line rises anew, which rtc_run() has not told yet */
+    struct ticks ticks; /* periodic interrupts */
 };
 
 /* seconds since 1970, UTC, at time now. */
@@ -51,11 +54,11 @@ void rtc_init(struct rtc *r, int64_t seconds, uint64_t now);
 uint8_t rtc_read(struct rtc *r, unsigned port, uint64_t now); /* port: 0 or 1 */
 void rtc_write(struct rtc *r, unsigned port, uint8_t value, uint64_t now);
 
-/* Lets happen what falls due up to now. */
-void rtc_run(struct rtc *r, uint64_t now);
+/* Lets happen what falls due up to now. True: IRQ 8 rises anew, although it may be up. */
+bool rtc_run(struct rtc *r, uint64_t now);
 /* IRQ 8's level. */
 bool rtc_irq(const struct rtc *r);
-/* When rtc_run() would raise IRQ 8 next; CLOCK_NEVER: not as things are. */
+/* When rtc_run() has something to do next; CLOCK_NEVER: not as things are. */
 uint64_t rtc_deadline(const struct rtc *r, uint64_t now);
 
 #endif

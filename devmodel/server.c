@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "devmodel/server.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,10 @@
 #include <xendevicemodel.h>
 #include <xenevtchn.h>
 #include <xenforeignmemory.h>
+#include <xentoolcore.h>
 
 #define MAX_VCPUS 128
+#define PAGE      4096u
 
 struct server {
     uint16_t domid;
@@ -27,6 +30,10 @@ struct server {
     xenforeignmemory_resource_handle *resource;
     shared_iopage_t *page;
     evtchn_port_t port[MAX_VCPUS]; /* of ours, bound to the vcpu's */
+    evtchn_port_t masked[MAX_VCPUS];
+    unsigned masked_count;
+    void *mapped; /* the guest's page that a string goes to or comes from */
+    uint64_t mapped_gfn;
 };
 
 static bool complain(const char *what)
@@ -102,10 +109,21 @@ void server_close(struct server *s)
     free(s);
 }
 
+static bool claim(struct server *s, int memory, uint64_t first, uint64_t last)
+{
+    return !xendevicemodel_map_io_range_to_ioreq_server(s->dm, s->domid, s->id, memory, first,
+                                                        last) ||
+           complain("Ports or memory cannot be claimed");
+}
+
 bool server_claim_ports(struct server *s, uint16_t first, uint16_t last)
 {
-    return !xendevicemodel_map_io_range_to_ioreq_server(s->dm, s->domid, s->id, 0, first, last) ||
-           complain("Ports cannot be claimed");
+    return claim(s, 0, first, last);
+}
+
+bool server_claim_memory(struct server *s, uint64_t first, uint64_t last)
+{
+    return claim(s, 1, first, last);
 }
 
 /* The vcpus' event channels are made known in the page by enabling. */
@@ -116,15 +134,68 @@ bool server_enable(struct server *s)
     return bind_vcpus(s);
 }
 
-int server_fd(const struct server *s)
+bool server_restrict(struct server *s)
 {
-    return xenevtchn_fd(s->events);
+    return !xentoolcore_restrict_all(s->domid) || complain("Privileges cannot be given up");
 }
 
-bool server_set_irq(struct server *s, unsigned irq, bool level)
+/* ---- lines ---- */
+
+/* No call raises a pin of the I/O APIC itself, but the INTx lines of PCI devices lead to pins
+ * (Xen's routing: 16 + (4 * device + device / 8 + INTx) mod 32). These belong to slots in which no
+ * device of QEMU's is. */
+static const struct {
+    uint8_t device, intx;
+} pins[] = {{24, 1}, {16, 3}, {17, 0}, {17, 1}};
+#define FIRST_PIN 20
+
+bool server_set_line(struct server *s, unsigned line, bool level)
 {
-    return !xendevicemodel_set_isa_irq_level(s->dm, s->domid, (uint8_t)irq, level);
+    if (line < FIRST_PIN)
+        return !xendevicemodel_set_isa_irq_level(s->dm, s->domid, (uint8_t)line, level);
+    return !xendevicemodel_set_pci_intx_level(s->dm, s->domid, 0, 0, pins[line - FIRST_PIN].device,
+                                              pins[line - FIRST_PIN].intx, level);
 }
+
+bool server_shutdown(struct server *s, unsigned reason)
+{
+    return !xendevicemodel_shutdown(s->dm, s->domid, reason) || complain("The guest goes on");
+}
+
+/* ---- the guest's memory ---- */
+
+static void unmap(struct server *s)
+{
+    if (s->mapped)
+        xenforeignmemory_unmap(s->memory, s->mapped, 1);
+    s->mapped = NULL;
+}
+
+static bool map(struct server *s, uint64_t gfn)
+{
+    xen_pfn_t pfn = gfn;
+
+    if (s->mapped && s->mapped_gfn == gfn)
+        return true;
+    unmap(s);
+    s->mapped = xenforeignmemory_map(s->memory, s->domid, PROT_READ | PROT_WRITE, 1, &pfn, NULL);
+    s->mapped_gfn = gfn;
+    return s->mapped;
+}
+
+bool server_copy(struct server *s, uint64_t gpa, void *data, size_t size, bool write)
+{
+    size_t offset = gpa % PAGE;
+    char *at;
+
+    if (offset + size > PAGE || !map(s, gpa / PAGE))
+        return false;
+    at = (char *)s->mapped + offset;
+    memcpy(write ? at : data, write ? data : at, size);
+    return true;
+}
+
+/* ---- requests ---- */
 
 /* The request is read after its state, and its answer written before: xen/hvm/ioreq.h. The state
  * shares its byte with other bits, all of them the server's until the answer is there. */
@@ -133,26 +204,49 @@ static bool answer(struct server *s, unsigned vcpu, void (*fn)(void *arg, struct
 {
     struct ioreq *r = &s->page->vcpu_ioreq[vcpu];
 
-    if (r->state != STATE_IOREQ_READY)
-        return true;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (((volatile struct ioreq *)r)->state != STATE_IOREQ_READY)
+        return false;
+    atomic_thread_fence(memory_order_acquire);
     r->state = STATE_IOREQ_INPROCESS;
     fn(arg, r);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
+    unmap(s);
+    atomic_thread_fence(memory_order_release);
     r->state = STATE_IORESP_READY;
-    return !xenevtchn_notify(s->events, s->port[vcpu]) || complain("A vcpu cannot be told");
+    if (xenevtchn_notify(s->events, s->port[vcpu]))
+        complain("A vcpu cannot be told");
+    return true;
 }
 
-bool server_serve(struct server *s, void (*fn)(void *arg, struct ioreq *r), void *arg)
+static bool answer_all(struct server *s, void (*fn)(void *arg, struct ioreq *r), void *arg)
 {
-    int port = xenevtchn_pending(s->events);
+    bool any = false;
 
+    for (unsigned i = 0; i < s->vcpus; i++)
+        any |= answer(s, i, fn, arg);
+    return any;
+}
+
+/* An event masks its port until it is unmasked here. What came in the meantime is found by looking
+ * at the page, without any call, or is told at once when the port opens. */
+static bool wait_for_event(struct server *s)
+{
+    int port;
+
+    while (s->masked_count)
+        if (xenevtchn_unmask(s->events, s->masked[--s->masked_count]))
+            return complain("An event channel is gone");
+    do
+        port = xenevtchn_pending(s->events);
+    while (port < 0 && errno == EINTR);
     if (port < 0)
         return complain("No event can be had");
-    if (xenevtchn_unmask(s->events, (evtchn_port_t)port))
-        return complain("An event channel is gone");
-    for (unsigned i = 0; i < s->vcpus; i++)
-        if (s->port[i] == (evtchn_port_t)port)
-            return answer(s, i, fn, arg);
+    s->masked[s->masked_count++] = (evtchn_port_t)port;
     return true;
+}
+
+void server_run(struct server *s, void (*fn)(void *arg, struct ioreq *r), void *arg)
+{
+    while (wait_for_event(s))
+        while (answer_all(s, fn, arg))
+            ;
 }

@@ -14,6 +14,14 @@ static const char *state_text(const struct vm_info *i)
     return i->state == VM_SHUTDOWN ? vm_shutdown_name(i->reason) : vm_state_name(i->state);
 }
 
+/* What is wrong with its device models; "": nothing. */
+static const char *model_text(const struct vm_info *i)
+{
+    if (*i->model_reason)
+        return i->model_reason;
+    return i->model_lost ? "device model gone" : "";
+}
+
 static void info_json(const struct vm_info *i)
 {
     char uuid[UUID_TEXT];
@@ -30,6 +38,10 @@ static void info_json(const struct vm_info *i)
         printf(", \"device_model_pid\": %d", i->model_pid);
     if (i->id)
         printf(", \"device_model_lost\": %s", i->model_lost ? "true" : "false");
+    if (*i->model_reason) {
+        printf(", \"device_model_reason\": ");
+        json_string(stdout, i->model_reason);
+    }
 }
 
 static void list_json(const struct vm_info *list, size_t count)
@@ -47,10 +59,10 @@ static void list_text(const struct vm_info *list, size_t count)
 {
     printf("%-5s %-24s %8s %6s %10s  %s\n", "ID", "NAME", "MiB", "VCPUS", "CPU s", "STATE");
     for (size_t i = 0; i < count; i++)
-        printf("%-5u %-24s %8llu %6u %10.1f  %s%s\n", list[i].id,
+        printf("%-5u %-24s %8llu %6u %10.1f  %s%s%s\n", list[i].id,
                *list[i].name ? list[i].name : "-", (unsigned long long)list[i].memory_kib >> 10,
                list[i].vcpus, (double)list[i].cpu_ns / 1e9, state_text(&list[i]),
-               list[i].model_lost ? ", device model gone" : "");
+               *model_text(&list[i]) ? ", " : "", model_text(&list[i]));
 }
 
 int do_list(const struct options *o)
@@ -96,8 +108,8 @@ static void info_text(const struct vm_info *i, const struct vm_access *a)
     printf("Run time:     %.3f s\n", (double)i->cpu_ns / 1e9);
     if (i->model_pid)
         printf("Device model: process %d\n", i->model_pid);
-    else if (i->model_lost)
-        printf("Device model: a process of it is gone\n");
+    else if (*model_text(i))
+        printf("Device model: %s\n", model_text(i));
     if (*a->vnc)
         printf("VNC:          %s\n", a->vnc);
     if (*a->serial)

@@ -45,8 +45,10 @@ static void fill_info(struct vmctl *v, const struct xen_domctl_getdomaininfo *d,
     memcpy(i->uuid, d->handle, sizeof(i->uuid));
     if (!store_get(v, i->id, "name", i->name, sizeof(i->name)))
         i->name[0] = 0;
-    if (i->id)
+    if (i->id) {
         i->model_pid = model_pid(v, i->id, &i->model_lost);
+        model_reason(v, i->id, i->model_reason, sizeof(i->model_reason));
+    }
 }
 
 int vmctl_list(struct vmctl *v, struct vm_info **list, size_t *count)

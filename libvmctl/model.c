@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +19,22 @@
 #include <unistd.h>
 
 #define START_SECONDS 120 /* an emulated machine takes its time */
-#define STOP_MS       5000
-#define POLL_MS       200
+#define STOP_MS       10000
 #define CLOCKS_PATH   "/usr/libexec/helium/devmodel"
 #define LINE_MAX_SIZE 256
 
 void model_qmp_path(uint16_t id, char *path, size_t size)
 {
     snprintf(path, size, MODEL_RUN_DIR "/qmp-%u", id);
+}
+
+void model_reason(struct vmctl *v, uint16_t id, char *reason, size_t size)
+{
+    char key[64];
+
+    snprintf(key, sizeof(key), "device-model/%u/reason", id);
+    if (!store_get(v, 0, key, reason, size))
+        *reason = 0;
 }
 
 static void log_path(const char *what, const char *name, char *path, size_t size)
@@ -74,21 +83,6 @@ static void close_taps(const int fd[VM_MAX_NICS])
 
 /* ---- the process ---- */
 
-/* Descriptor out, or -1, is its standard output instead of the log. */
-static void run_child(char *const *argv, int log, int out)
-{
-    int null = open("/dev/null", O_RDONLY);
-
-    setsid();
-    dup2(null, 0);
-    dup2(out >= 0 ? out : log, 1);
-    dup2(log, 2);
-    signal(SIGPIPE, SIG_DFL);
-    execv(argv[0], argv);
-    dprintf(2, "%s cannot be started: %s\n", argv[0], strerror(errno));
-    _exit(127);
-}
-
 static int open_log(struct vmctl *v, const char *what, const char *name)
 {
     char path[128];
@@ -100,31 +94,6 @@ static int open_log(struct vmctl *v, const char *what, const char *name)
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     return fd < 0 ? vm_fail(v, errno, "The log %s cannot be written: %s.", path, strerror(errno))
                   : fd;
-}
-
-static int spawn(struct vmctl *v, const struct vm_config *c, uint16_t id, const int *taps,
-                 pid_t *pid)
-{
-    struct qemu_args args;
-    char qmp[108];
-    int log = open_log(v, qemu.what, c->name);
-
-    if (log < 0)
-        return log;
-    model_qmp_path(id, qmp, sizeof(qmp));
-    if (qemu_args_build(&args, c, id, qmp, taps)) {
-        qemu_args_free(&args);
-        close(log);
-        return vm_fail(v, E2BIG, "QEMU's command line is too long.");
-    }
-    for (unsigned i = 0; i < args.count; i++)
-        dprintf(log, "%s%c", args.arg[i], i + 1 < args.count ? ' ' : '\n');
-    *pid = fork();
-    if (*pid == 0)
-        run_child(args.arg, log, -1);
-    close(log);
-    qemu_args_free(&args);
-    return *pid < 0 ? vm_fail(v, errno, "No process for QEMU: %s.", strerror(errno)) : 0;
 }
 
 /* The last line that is not empty. */
@@ -148,47 +117,6 @@ static void last_line(const char *what, const char *name, char line[LINE_MAX_SIZ
     fclose(f);
 }
 
-static bool serves(struct vmctl *v, uint16_t id)
-{
-    char key[64], state[32];
-
-    snprintf(key, sizeof(key), "device-model/%u/state", id);
-    return store_get(v, 0, key, state, sizeof(state)) && strcmp(state, "running") == 0;
-}
-
-static time_t seconds(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
-
-/* The store tells of changes by its descriptor; a process that ended is looked for now and then. */
-static int wait_ready(struct vmctl *v, const struct vm_config *c, uint16_t id, pid_t pid)
-{
-    struct pollfd p = {.fd = xs_fileno(v->store), .events = POLLIN};
-    time_t end = seconds() + START_SECONDS;
-    char line[LINE_MAX_SIZE];
-    unsigned n;
-    int status;
-
-    while (!serves(v, id)) {
-        if (waitpid(pid, &status, WNOHANG) == pid) {
-            last_line(qemu.what, c->name, line);
-            return vm_fail(v, EIO, "QEMU ended at once; its last words: %s.", line);
-        }
-        if (seconds() > end) {
-            last_line(qemu.what, c->name, line);
-            return vm_fail(v, ETIMEDOUT, "QEMU is not ready after %d seconds; its last words: %s.",
-                           START_SECONDS, line);
-        }
-        if (poll(&p, 1, POLL_MS) > 0)
-            free(xs_read_watch(v->store, &n));
-    }
-    return 0;
-}
-
 static int keep_pid(struct vmctl *v, uint16_t id, const struct process *p, pid_t pid)
 {
     char number[16];
@@ -203,80 +131,150 @@ static int keep_pid(struct vmctl *v, uint16_t id, const struct process *p, pid_t
 
 static void end_child(pid_t pid)
 {
-    kill(pid, SIGKILL);
+    kill(pid, SIGTERM);
     waitpid(pid, NULL, 0);
-}
-
-static int start_qemu(struct vmctl *v, const struct vm_config *c, uint16_t id, const int *taps)
-{
-    char path[64];
-    pid_t pid;
-    int rc = spawn(v, c, id, taps, &pid);
-
-    if (rc)
-        return rc;
-    rc = keep_pid(v, id, &qemu, pid);
-    snprintf(path, sizeof(path), "/local/domain/0/device-model/%u", id);
-    xs_watch(v->store, path, "model");
-    if (rc == 0)
-        rc = wait_ready(v, c, id, pid);
-    xs_unwatch(v->store, path, "model");
-    if (rc)
-        end_child(pid);
-    return rc;
 }
 
 /* ---- devmodel ---- */
 
-static int spawn_clocks(struct vmctl *v, const struct vm_config *c, uint16_t id, int out,
-                        pid_t *pid)
-{
-    char number[4][24];
-    char *argv[] = {CLOCKS_PATH, number[0], number[1], number[2], number[3], NULL};
-    struct layout l;
-    int log = open_log(v, clocks.what, c->name);
+struct arguments {
+    char *arg[QEMU_MAX_ARGS + 32];
+    char text[16 + VM_MAX_NICS][128]; /* of those that are not QEMU's */
+    unsigned count, texts;
+};
 
-    if (log < 0)
-        return log;
-    layout_compute(&l, (c->memory_kib - c->video_kib) << 10);
-    snprintf(number[0], sizeof(number[0]), "%u", id);
-    snprintf(number[1], sizeof(number[1]), "%u", c->vcpus);
-    snprintf(number[2], sizeof(number[2]), "%llu", (unsigned long long)l.low_end >> 10);
-    snprintf(number[3], sizeof(number[3]), "%llu",
-             (unsigned long long)(l.high_end ? l.high_end - LAYOUT_4G : 0) >> 10);
-    dprintf(log, "%s %s %s %s %s\n", argv[0], argv[1], argv[2], argv[3], argv[4]);
-    *pid = fork();
-    if (*pid == 0)
-        run_child(argv, log, out);
-    close(log);
-    return *pid < 0 ? vm_fail(v, errno, "No process for devmodel: %s.", strerror(errno)) : 0;
+__attribute__((format(printf, 2, 3))) static void add(struct arguments *a, const char *format, ...)
+{
+    char *text = a->text[a->texts++];
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof(a->text[0]), format, ap);
+    va_end(ap);
+    a->arg[a->count++] = text;
 }
 
-/* It says one line when it serves the guest, and closes the pipe in any case. */
-static bool says_ready(int fd)
+static void build_arguments(struct arguments *a, const struct vm_config *c, uint16_t id,
+                            const int *taps, int log, const struct qemu_args *q)
+{
+    char socket[108];
+    struct layout l;
+
+    layout_compute(&l, (c->memory_kib - c->video_kib) << 10);
+    model_qmp_path(id, socket, sizeof(socket));
+    add(a, "%s", CLOCKS_PATH);
+    add(a, "%u", id);
+    add(a, "vcpus=%u", c->vcpus);
+    add(a, "ram=%llu", (unsigned long long)l.low_end >> 10);
+    add(a, "high-ram=%llu", (unsigned long long)(l.high_end ? l.high_end - LAYOUT_4G : 0) >> 10);
+    add(a, "hpet=%d", c->hpet);
+    add(a, "uid=%u", MODEL_FIRST_UID + id);
+    add(a, "socket=%s", socket);
+    add(a, "qemu-log=%d", log);
+    for (unsigned i = 0; i < c->nics; i++)
+        add(a, "tap=%d", taps[i]);
+    add(a, "--");
+    for (unsigned i = 0; i < q->count; i++)
+        a->arg[a->count++] = q->arg[i];
+    a->arg[a->count] = NULL;
+}
+
+/* The command line is what a log begins with. */
+static void log_arguments(int log, char *const *arg)
+{
+    for (; *arg; arg++)
+        dprintf(log, "%s%c", *arg, arg[1] ? ' ' : '\n');
+}
+
+/* Descriptor out is its standard output. */
+static void run_child(char *const *argv, int log, int qemu_log, int out)
+{
+    int null = open("/dev/null", O_RDONLY);
+
+    setsid();
+    dup2(null, 0);
+    dup2(out, 1);
+    dup2(log, 2);
+    fcntl(qemu_log, F_SETFD, 0);
+    signal(SIGPIPE, SIG_DFL);
+    execv(argv[0], argv);
+    dprintf(2, "%s cannot be started: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+static int spawn(struct vmctl *v, const struct vm_config *c, uint16_t id, const int *taps, int out,
+                 const int log[2], pid_t *pid)
+{
+    struct arguments *a = calloc(1, sizeof(*a));
+    struct qemu_args q;
+    int rc = qemu_args_build(&q, c, id, taps);
+
+    if (rc || !a) {
+        rc = vm_fail(v, E2BIG, "QEMU's command line is too long.");
+    } else {
+        build_arguments(a, c, id, taps, log[1], &q);
+        log_arguments(log[0], a->arg);
+        log_arguments(log[1], q.arg);
+        *pid = fork();
+        if (*pid == 0)
+            run_child(a->arg, log[0], log[1], out);
+        if (*pid < 0)
+            rc = vm_fail(v, errno, "No process for devmodel: %s.", strerror(errno));
+    }
+    qemu_args_free(&q);
+    free(a);
+    return rc;
+}
+
+static int spawn_with_logs(struct vmctl *v, const struct vm_config *c, uint16_t id, const int *taps,
+                           int out, pid_t *pid)
+{
+    int log[2] = {open_log(v, clocks.what, c->name), -1};
+    int rc = log[0] < 0 ? log[0] : 0;
+
+    if (rc == 0)
+        log[1] = open_log(v, qemu.what, c->name);
+    if (rc == 0 && log[1] < 0)
+        rc = log[1];
+    if (rc == 0)
+        rc = spawn(v, c, id, taps, out, log, pid);
+    for (unsigned i = 0; i < 2; i++)
+        if (log[i] >= 0)
+            close(log[i]);
+    return rc;
+}
+
+/* devmodel says one word: that both serve the guest, or who does not. */
+static int wait_ready(struct vmctl *v, const struct vm_config *c, int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    char c;
+    char word[16] = "", line[LINE_MAX_SIZE];
+    const char *who = clocks.what;
 
-    return poll(&p, 1, START_SECONDS * 1000) == 1 && read(fd, &c, 1) == 1;
+    if (poll(&p, 1, START_SECONDS * 1000) == 0)
+        return vm_fail(v, ETIMEDOUT, "The device models are not ready after %d seconds.",
+                       START_SECONDS);
+    if (read(fd, word, sizeof(word) - 1) > 0 && strcmp(word, "ready\n") == 0)
+        return 0;
+    if (strncmp(word, qemu.what, strlen(qemu.what)) == 0)
+        who = qemu.what;
+    last_line(who, c->name, line);
+    return vm_fail(v, EIO, "%s does not serve the guest; its last words: %s", who, line);
 }
 
-static int start_clocks(struct vmctl *v, const struct vm_config *c, uint16_t id)
+static int start(struct vmctl *v, const struct vm_config *c, uint16_t id, const int *taps)
 {
-    char line[LINE_MAX_SIZE];
     int ends[2], rc;
     pid_t pid;
 
     if (pipe2(ends, O_CLOEXEC))
         return vm_fail(v, errno, "No pipe: %s.", strerror(errno));
-    rc = spawn_clocks(v, c, id, ends[1], &pid);
+    rc = spawn_with_logs(v, c, id, taps, ends[1], &pid);
     close(ends[1]);
     if (rc == 0) {
         rc = keep_pid(v, id, &clocks, pid);
-        if (rc == 0 && !says_ready(ends[0])) {
-            last_line(clocks.what, c->name, line);
-            rc = vm_fail(v, EIO, "devmodel does not serve the guest; its last words: %s", line);
-        }
+        if (rc == 0)
+            rc = wait_ready(v, c, ends[0]);
         if (rc)
             end_child(pid);
     }
@@ -348,14 +346,9 @@ int model_start(struct vmctl *v, const struct vm_config *c, uint16_t id)
     for (unsigned i = 0; i < VM_MAX_NICS; i++)
         taps[i] = -1;
     rc = open_taps(v, c, id, taps);
-    /* First: of two servers that claim a port, the one that was there first gets it. */
     if (rc == 0)
-        rc = start_clocks(v, c, id);
-    if (rc == 0)
-        rc = start_qemu(v, c, id, taps);
+        rc = start(v, c, id, taps);
     close_taps(taps);
-    if (rc)
-        stop_process(v, id, &clocks);
     return rc;
 }
 
@@ -373,8 +366,8 @@ void model_stop(struct vmctl *v, uint16_t id)
 {
     char path[108];
 
-    stop_process(v, id, &qemu);
-    stop_process(v, id, &clocks);
+    stop_process(v, id, &clocks); /* it ends QEMU */
+    stop_process(v, id, &qemu);   /* unless it was gone itself */
     model_qmp_path(id, path, sizeof(path));
     unlink(path);
 }

@@ -43,10 +43,11 @@ __attribute__((format(printf, 2, 3))) static void add(struct qemu_args *a, const
 #define add_option(a, option, ...) (add(a, "%s", option), add(a, __VA_ARGS__))
 
 /* Machine "pc" and not "xenfv": without the platform device, an unmodified Linux keeps the emulated
- * disks and cards and does not look for paravirtual ones. */
+ * disks and cards and does not look for paravirtual ones. The HPET is devmodel's, or nobody's. */
 static void add_machine(struct qemu_args *a, const struct vm_config *c)
 {
-    add_option(a, "-machine", "pc,accel=xen,suppress-vmdesc=on%s", c->acpi ? "" : ",acpi=off");
+    add_option(a, "-machine", "pc,accel=xen,suppress-vmdesc=on,hpet=off%s",
+               c->acpi ? "" : ",acpi=off");
     add_option(a, "-m", "%llu", (unsigned long long)(c->memory_kib - c->video_kib) >> 10);
     if (c->vcpus > 1)
         add_option(a, "-smp", "%u,maxcpus=%u", c->vcpus, c->vcpus);
@@ -58,18 +59,6 @@ static void add_machine(struct qemu_args *a, const struct vm_config *c)
         add_option(a, "-initrd", "%s", c->initrd);
     if (c->cmdline)
         add_option(a, "-append", "%s", c->cmdline);
-}
-
-static void add_monitor(struct qemu_args *a, const char *qmp_path)
-{
-    char *path = escaped(qmp_path);
-
-    if (path) {
-        add_option(a, "-chardev", "socket,id=qmp,path=%s,server=on,wait=off", path);
-        add_option(a, "-mon", "chardev=qmp,mode=control");
-    }
-    a->failed |= !path;
-    free(path);
 }
 
 static const char *format_name(enum vm_format f)
@@ -141,7 +130,7 @@ static void add_usb(struct qemu_args *a, const struct vm_config *c)
 }
 
 int qemu_args_build(struct qemu_args *a, const struct vm_config *c, unsigned domid,
-                    const char *qmp_path, const int *tap_fd)
+                    const int *tap_fd)
 {
     *a = (struct qemu_args){0};
     add(a, "%s", vm_config_model(c));
@@ -150,7 +139,6 @@ int qemu_args_build(struct qemu_args *a, const struct vm_config *c, unsigned dom
     add(a, "-nodefaults");
     add(a, "-no-user-config");
     add(a, "-no-shutdown");
-    add_monitor(a, qmp_path);
     add_machine(a, c);
     add_screen(a, c);
     for (unsigned i = 0; i < c->serials; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The command line of the stock QEMU that is a guest's device model. */
+/* The command line of the stock QEMU that is a guest's device model, but for its monitor and what
+ * confines it: devmodel adds these. */
 #ifndef LIBVMCTL_QEMU_ARGS_H
 #define LIBVMCTL_QEMU_ARGS_H
 
@@ -17,7 +18,7 @@ struct qemu_args {
 
 /* tap_fd[i] is the open tap of nic i. -1: no memory, or too many arguments; free in any case. */
 int qemu_args_build(struct qemu_args *a, const struct vm_config *c, unsigned domid,
-                    const char *qmp_path, const int *tap_fd);
+                    const int *tap_fd);
 void qemu_args_free(struct qemu_args *a);
 
 #endif

@@ -41,13 +41,14 @@ struct vm_info {
     char name[VMCTL_NAME_MAX]; /* "" if the store has none */
     uint8_t uuid[16];
     enum vm_state state;
-    uint8_t reason;      /* SHUTDOWN_* of xen/sched.h, if state is VM_SHUTDOWN */
-    uint64_t memory_kib; /* that it owns now */
-    uint64_t limit_kib;  /* that it may own */
-    unsigned vcpus;      /* on line */
-    uint64_t cpu_ns;     /* run time of all its vcpus */
-    int model_pid;       /* of its QEMU; 0: none known */
-    bool model_lost;     /* its QEMU or its devmodel is gone */
+    uint8_t reason;         /* SHUTDOWN_* of xen/sched.h, if state is VM_SHUTDOWN */
+    uint64_t memory_kib;    /* that it owns now */
+    uint64_t limit_kib;     /* that it may own */
+    unsigned vcpus;         /* on line */
+    uint64_t cpu_ns;        /* run time of all its vcpus */
+    int model_pid;          /* of its QEMU; 0: none known */
+    bool model_lost;        /* its QEMU or its devmodel is gone */
+    char model_reason[128]; /* what became of them; "": nothing, or nobody could say it */
 };
 
 const char *vm_state_name(enum vm_state state);

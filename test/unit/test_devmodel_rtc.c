@@ -131,7 +131,7 @@ static void test_update_interrupt(void **state)
     assert_false(rtc_irq(&rtc));
     rtc_run(&rtc, T0 + S);
     assert_true(rtc_irq(&rtc));
-    assert_int_equal(rtc_deadline(&rtc, T0 + S), CLOCK_NEVER); /* it is up already */
+    assert_int_equal(rtc_deadline(&rtc, T0 + S), T0 + 2 * S);
     assert_int_equal(get(RTC_C, T0 + S) & 0x90, 0x90);
     assert_false(rtc_irq(&rtc));
     assert_int_equal(get(RTC_C, T0 + S), 0);
@@ -206,14 +206,21 @@ static void test_periodic(void **state)
     assert_int_equal(rtc_deadline(&rtc, now), now + S / 2);
 }
 
-/* Acknowledges until the line stays down: how many ticks the guest counts. */
-static unsigned counted(uint64_t now)
+/* A guest that acknowledges at once whatever comes until end, served from now on: how many ticks it
+ * counts. No two come closer to each other than at twice the pace. */
+static unsigned counted(uint64_t now, uint64_t end)
 {
+    uint64_t last = 0;
     unsigned n = 0;
 
-    while (rtc_irq(&rtc)) {
+    for (; now <= end; now = rtc_deadline(&rtc, now)) {
+        assert_false(rtc_run(&rtc, now)); /* the line was down: it rises by itself */
+        if (!rtc_irq(&rtc))
+            continue;
+        assert_true(now - last >= S / 2048);
+        last = now;
         n++;
-        get(RTC_C, now);
+        assert_int_equal(get(RTC_C, now) & 0xc0, 0xc0);
     }
     return n;
 }
@@ -222,18 +229,69 @@ static void test_owed_ticks(void **state)
 {
     (void)state;
     set(RTC_B, 0x42, T0);
-    rtc_run(&rtc, T0 + S / 2); /* half a second late: all of them come, one by one */
-    assert_int_equal(counted(T0 + S / 2), 512);
+    /* half a second late: all of them come */
+    assert_in_range(counted(T0 + S / 2, T0 + 2 * S), 2047, 2048);
+    assert_int_equal(rtc.ticks.dropped, 0);
+    /* five seconds late: one second of them comes, and what was left out is known */
+    assert_in_range(counted(T0 + 7 * S, T0 + 9 * S), 1024 + 2048 - 2, 1024 + 2048 + 2);
+    assert_in_range(rtc.ticks.dropped, 4 * 1024 - 2, 4 * 1024 + 2);
+}
+
+/* Who switches them off wants none any more. */
+static void test_owed_forgotten(void **state)
+{
+    (void)state;
+    set(RTC_B, 0x42, T0);
     rtc_run(&rtc, T0 + S);
-    assert_int_equal(counted(T0 + S), 512);
-    assert_int_equal(rtc.dropped, 0);
-    rtc_run(&rtc, T0 + 5 * S); /* no flood, and what was left out is known */
-    assert_int_equal(counted(T0 + 5 * S), RTC_OWED_MAX + 1);
-    assert_int_equal(rtc.dropped, 0 + 4 * 1024 - RTC_OWED_MAX - 1);
-    rtc_run(&rtc, T0 + 6 * S);
-    set(RTC_B, 0x02, T0 + 6 * S); /* who switches it off wants none any more */
-    set(RTC_B, 0x42, T0 + 6 * S);
-    assert_int_equal(counted(T0 + 6 * S), 1);
+    get(RTC_C, T0 + S);
+    set(RTC_B, 0x02, T0 + S);
+    set(RTC_B, 0x42, T0 + S);
+    assert_int_equal(rtc_deadline(&rtc, T0 + S), T0 + clock_ns(1025 * 32, 32768));
+}
+
+/* While it has not acknowledged, a guest that does so gets no second interrupt, but afterwards it
+ * gets what it missed. */
+static void test_slow_guest(void **state)
+{
+    (void)state;
+    set(RTC_B, 0x42, T0);
+    assert_int_equal(counted(T0, T0 + S / 8), 128);
+    for (uint64_t t = T0 + S / 8; t < T0 + S / 4; t += S / 4096)
+        assert_false(rtc_run(&rtc, t));
+    assert_true(rtc_irq(&rtc));
+    get(RTC_C, T0 + S / 4);
+    assert_in_range(counted(T0 + S / 4, T0 + S / 2), 3 * 128 - 2, 3 * 128);
+}
+
+/* Windows, told by hvmloader's tables that it may, never acknowledges: every tick is an edge. */
+static void test_no_acknowledgement(void **state)
+{
+    unsigned n = 0;
+
+    (void)state;
+    set(RTC_B, 0x42, T0);
+    for (uint64_t now = T0; now <= T0 + 3 * S; now = rtc_deadline(&rtc, now))
+        n += rtc_run(&rtc, now);
+    assert_int_equal(n, 3 * 1024 - 1); /* the first one raised the line */
+    assert_int_equal(rtc.ticks.dropped, 0);
+    set(RTC_B, 0x12, T0 + 3 * S); /* the same for updates */
+    n = 0;
+    for (uint64_t now = T0 + 3 * S; now <= T0 + 10 * S; now = rtc_deadline(&rtc, now))
+        n += rtc_run(&rtc, now);
+    assert_int_equal(n, 7);
+}
+
+/* The firmware acknowledged, the system that follows does not: after a second that is noticed. */
+static void test_acknowledges_no_more(void **state)
+{
+    unsigned n = 0;
+
+    (void)state;
+    set(RTC_B, 0x42, T0);
+    assert_int_equal(counted(T0, T0 + S), 1024);
+    for (uint64_t now = T0 + S; now <= T0 + 4 * S; now = rtc_deadline(&rtc, now))
+        n += rtc_run(&rtc, now);
+    assert_in_range(n, 2 * 1024 + 1024 - 3, 2 * 1024 + 1024 + 1);
 }
 
 static void test_memory(void **state)
@@ -269,6 +327,10 @@ int main(void)
         TEST(test_alarm_late),
         TEST(test_periodic),
         TEST(test_owed_ticks),
+        TEST(test_owed_forgotten),
+        TEST(test_slow_guest),
+        TEST(test_no_acknowledgement),
+        TEST(test_acknowledges_no_more),
         TEST(test_memory),
     };
 

@@ -34,7 +34,7 @@ static int end(void **state)
 static void build(void)
 {
     qemu_args_free(&args);
-    assert_int_equal(qemu_args_build(&args, &config, 5, "/run/qmp", taps), 0);
+    assert_int_equal(qemu_args_build(&args, &config, 5, taps), 0);
     assert_null(args.arg[args.count]);
 }
 
@@ -61,14 +61,12 @@ static void test_machine(void **state)
     build();
     assert_string_equal(args.arg[0], vm_config_model(&config));
     assert_true(has_pair("-xen-domid", "5"));
-    assert_true(has_pair("-machine", "pc,accel=xen,suppress-vmdesc=on"));
+    assert_true(has_pair("-machine", "pc,accel=xen,suppress-vmdesc=on,hpet=off"));
     assert_true(has_pair("-m", "496")); /* without the video memory */
     assert_true(has_pair("-name", "guest"));
     assert_true(has("-nodefaults"));
     assert_true(has("-no-user-config"));
     assert_true(has("-no-shutdown"));
-    assert_true(has_pair("-chardev", "socket,id=qmp,path=/run/qmp,server=on,wait=off"));
-    assert_true(has_pair("-mon", "chardev=qmp,mode=control"));
     assert_true(has_pair("-boot", "order=cd"));
     assert_false(has("-smp"));
     assert_false(has("-kernel"));
@@ -77,7 +75,7 @@ static void test_machine(void **state)
     config.boot = strdup("n");
     build();
     assert_true(has_pair("-smp", "3,maxcpus=3"));
-    assert_true(has_pair("-machine", "pc,accel=xen,suppress-vmdesc=on,acpi=off"));
+    assert_true(has_pair("-machine", "pc,accel=xen,suppress-vmdesc=on,hpet=off,acpi=off"));
     assert_true(has_pair("-boot", "order=n"));
 }
 
