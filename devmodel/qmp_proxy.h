@@ -4,7 +4,6 @@
  * A client speaks QMP as if to QEMU: greeting, qmp_capabilities, commands, each answered in turn.
  * Commands are forwarded as they are, with a descriptor that came with one (add-fd), but for those
  * that are the daemon's own (proxy_ops); QEMU's events go to every client. */
-* /
 #ifndef DEVMODEL_QMP_PROXY_H
 #define DEVMODEL_QMP_PROXY_H
 
@@ -16,7 +15,7 @@
 #define PROXY_CLIENTS 8
 #define PROXY_FDS     (PROXY_CLIENTS + 1)
 
-    struct proxy;
+struct proxy;
 
 enum proxy_verdict {
     PROXY_FORWARD, /* it is QEMU's */

@@ -365,10 +365,16 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_forward),      TEST(test_early_client), TEST(test_events),
-        TEST(test_leaver),       TEST(test_own_commands), TEST(test_descriptor),
-        TEST(test_file_written), TEST(test_no_file),      TEST(test_ask),
-        TEST(test_gone),         TEST(test_limits),
+        TEST(test_forward),
+        TEST(test_early_client),
+        TEST(test_events),
+        TEST(test_leaver),
+        TEST(test_own_commands),
+        TEST(test_descriptor),
+        TEST(test_descriptors_closed),
+        TEST(test_ask),
+        TEST(test_gone),
+        TEST(test_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

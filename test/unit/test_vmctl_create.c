@@ -232,6 +232,12 @@ void model_stop(struct vmctl *h, uint16_t id)
     models = false;
 }
 
+void model_reason(struct vmctl *h, uint16_t id, char *reason, size_t size)
+{
+    (void)h, (void)id, (void)size;
+    *reason = 0;
+}
+
 int model_pid(struct vmctl *h, uint16_t id, bool *lost)
 {
     (void)h, (void)id;
