@@ -258,7 +258,8 @@ void *p2m_window_fill(const struct p2m *p, struct p2m_window *w, gpa_t gpa, bool
 {
     const struct ptab_format *f = p->pt.fmt;
     unsigned shift;
-    u64 e = ptab_entry(&p->pt, gpa.v, &shift), offset;
+    u64 e = write ? ptab_entry_written(&p->pt, gpa.v, &shift) : ptab_entry(&p->pt, gpa.v, &shift);
+    u64 offset;
 
     if (!e || !is_memory(e >> f->type_shift & 15) || !(e & f->read) || (write && !(e & f->write)))
         return NULL;
@@ -266,7 +267,7 @@ void *p2m_window_fill(const struct p2m *p, struct p2m_window *w, gpa_t gpa, bool
     w->base = gpa.v & ~offset;
     w->size = offset + 1;
     w->at = hpa_virt(HPA(e & PTE_ADDR & ~offset));
-    w->writable = e & f->write;
+    w->writable = write;
     return w->at + (gpa.v & offset);
 }
 

@@ -358,22 +358,24 @@ int ptab_protect(struct ptab *pt, u64 va, u64 size, u32 mask, u32 attr)
     return ptab_protect_seen(pt, va, size, mask, attr, NULL, NULL);
 }
 
-static u64 walk_down(const struct ptab *pt, u64 va, unsigned *shift)
+static u64 walk_down(const struct ptab *pt, u64 va, unsigned *shift, u64 **slot)
 {
-    const u64 *table = table_at(pt, pt->root);
+    u64 *table = table_at(pt, pt->root);
     unsigned at = shift_of(pt->fmt->levels - 1);
 
     for (;; at -= 9) {
-        u64 e = READ_ONCE(table[va >> at & (ENTRIES - 1)]);
+        u64 e;
 
+        *slot = &table[va >> at & (ENTRIES - 1)];
         *shift = at;
+        e = READ_ONCE(**slot);
         if (at == PAGE_SHIFT || !e || (e & pt->fmt->large))
             return e;
         table = table_of(pt, e);
     }
 }
 
-u64 ptab_entry(const struct ptab *pt, u64 va, unsigned *shift)
+static inline u64 find(const struct ptab *pt, u64 va, unsigned *shift, u64 **slot)
 {
     u64 e;
 
@@ -382,8 +384,26 @@ u64 ptab_entry(const struct ptab *pt, u64 va, unsigned *shift)
         return 0;
     /* A table that is on its way out is left by the root: there it has been replaced already. */
     do
-        e = walk_down(pt, va, shift);
+        e = walk_down(pt, va, shift, slot);
     while (unlikely(e >> pt->fmt->type_shift & PTAB_RETIRED));
+    return e;
+}
+
+u64 ptab_entry(const struct ptab *pt, u64 va, unsigned *shift)
+{
+    u64 *slot;
+
+    return find(pt, va, shift, &slot);
+}
+
+u64 ptab_entry_written(const struct ptab *pt, u64 va, unsigned *shift)
+{
+    const u64 marks = pt->fmt->accessed | pt->fmt->dirty, write = pt->fmt->write;
+    u64 e, *slot;
+
+    do
+        e = find(pt, va, shift, &slot);
+    while ((e & write) && (e & marks) != marks && !swap(slot, e, e | marks));
     return e;
 }
 

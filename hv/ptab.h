@@ -139,6 +139,9 @@ int ptab_lookup(const struct ptab *pt, u64 va, struct ptab_leaf *leaf) __must_ch
 /* The leaf at va as it stands, 0 for a hole; either spans 1 << *shift bytes. Not for canonical
  * formats. A quarter of a ptab_lookup(), for those who look up often and need little. */
 u64 ptab_entry(const struct ptab *pt, u64 va, unsigned *shift);
+/* The same for somebody who is about to write there: a leaf that lets him becomes accessed and
+ * dirty, as a CPU's write would have it. */
+u64 ptab_entry_written(const struct ptab *pt, u64 va, unsigned *shift);
 
 /* Every TLB has forgotten: frees what was unlinked. */
 void ptab_flushed(struct ptab *pt);

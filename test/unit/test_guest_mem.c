@@ -526,6 +526,32 @@ static void test_physical_copies(void **state)
     assert_int_equal(guest_read_phys(&dom, buf, GPA(1ull << 52), 1), -EFAULT);
 }
 
+static bool is_dirty(u64 gpa)
+{
+    struct ptab_leaf leaf;
+
+    assert_int_equal(ptab_lookup(&dom.p2m.pt, gpa, &leaf), 0);
+    return leaf.attr & PTAB_D;
+}
+
+/* What root mode writes shows in the nested tables as what a CPU writes; what it reads does not. */
+static void test_writes_are_marked(void **state)
+{
+    u8 buf[2 * PAGE_SIZE] = {0};
+
+    (void)state;
+    assert_int_equal(guest_read(&cpu, buf, 0x5000, sizeof(buf)), 0);
+    assert_false(is_dirty(0x5000) || is_dirty(0x6000));
+    assert_int_equal(guest_write(&cpu, 0x5fff, buf, 2), 0);
+    assert_true(is_dirty(0x5000) && is_dirty(0x6000));
+    assert_false(is_dirty(0x7000));
+    assert_int_equal(guest_write_phys(&dom, GPA(0x7000), buf, 1), 0);
+    assert_true(is_dirty(0x7000));
+    assert_int_equal(ptab_protect(&dom.p2m.pt, 0, PAGES * PAGE_SIZE, PTAB_D, 0), 0);
+    assert_int_equal(guest_write_phys(&dom, GPA(0x7000), buf, 1), 0);
+    assert_true(is_dirty(0x7000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,6 +563,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_copies_across_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_copies_at_privilege, setup, teardown),
         cmocka_unit_test_setup_teardown(test_physical_copies, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_writes_are_marked, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

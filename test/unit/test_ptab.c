@@ -897,6 +897,42 @@ static void test_dirty_exact(void **state)
     each_kind(dirty_exact);
 }
 
+static void take_out(u64 *entry)
+{
+    before_swap = NULL;
+    *entry = 0;
+}
+
+/* Who writes in a CPU's stead leaves its marks, where a CPU could write. */
+static void written(struct fixture *f)
+{
+    unsigned shift;
+    u64 e;
+
+    if (f->kind == HOST)
+        return;
+    f->pt.max_leaf = PTAB_4K;
+    MUST(ptab_map(&f->pt, 0, HPA(GIB), 2 * PAGE_SIZE, RAM));
+    MUST(ptab_protect(&f->pt, PAGE_SIZE, PAGE_SIZE, PTAB_W, 0));
+    ptab_entry(&f->pt, 0, &shift);
+    assert_int_equal(LOOKUP(f, 0).attr, RAM);
+    e = ptab_entry_written(&f->pt, 0, &shift);
+    assert_int_equal(e & PTE_ADDR, GIB);
+    assert_int_equal(LOOKUP(f, 0).attr, RAM | PTAB_A | PTAB_D);
+    ptab_entry_written(&f->pt, PAGE_SIZE, &shift);
+    assert_int_equal(LOOKUP(f, PAGE_SIZE).attr, RAM & ~PTAB_W);
+    MUST(ptab_protect(&f->pt, 0, PAGE_SIZE, PTAB_D, 0));
+    before_swap = take_out;
+    assert_int_equal(ptab_entry_written(&f->pt, 0, &shift), 0);
+    assert_null(before_swap);
+}
+
+static void test_written(void **state)
+{
+    (void)state;
+    each_kind(written);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -908,6 +944,7 @@ int main(void)
         cmocka_unit_test(test_holes),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_dirty_exact),
+        cmocka_unit_test(test_written),
         cmocka_unit_test(test_last_moment),
         cmocka_unit_test(test_dirty_log),
         cmocka_unit_test(test_random_host),
