@@ -4,7 +4,6 @@
 #include "hv/domain.h"
 #include "hv/emulate.h"
 #include "hv/exit_lapic.h"
-#include "hv/guest_mem.h"
 #include "hv/string.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
@@ -88,37 +87,12 @@ static bool parse(struct mov *m, const u8 *bytes, bool mode64)
     return done;
 }
 
-/* The instruction's bytes, from the exit or from memory; NULL: not in one page, or not to be had so
- * simply. */
-static const u8 *fetch(struct vcpu *v, const struct cpu_state *s, u8 room[16])
-{
-    struct guest_paging g = {.cr0 = s->cr0,
-                             .cr3 = s->cr3,
-                             .cr4 = s->cr4,
-                             .efer = s->efer,
-                             .cpl = SEG_DPL(s->seg[SEG_SS].attr),
-                             .phys_bits = v->domain->policy->phys_bits};
-    u64 at = s->seg[SEG_CS].attr & SEG_L ? v->rip : (u32)(s->seg[SEG_CS].base + v->rip);
-    const void *ram;
-    gpa_t gpa;
-    u32 error;
-
-    if (v->exit.bytes_len >= LONGEST)
-        return v->exit.bytes;
-    if ((at & (PAGE_SIZE - 1)) > PAGE_SIZE - 16 || guest_walk(v, &g, at, ACCESS_EXEC, &gpa, &error))
-        return NULL;
-    ram = p2m_ram(&v->domain->p2m, gpa, false);
-    return ram ? memcpy(room, ram, 16) : NULL;
-}
-
 /* The CPU has translated and checked the operand: the exit tells where it lies. */
 bool exit_lapic_page(struct vcpu *v)
 {
     const struct exit_npf *npf = &v->exit.npf;
     u64 offset = npf->gpa.v - vlapic_mmio_base(&v->vlapic).v;
     struct cpu_state s;
-    u8 room[16];
-    const u8 *bytes;
     struct mov m;
 
     if (offset >= PAGE_SIZE || npf->in_walk || (offset & 3) || v->dr_loaded)
@@ -126,8 +100,9 @@ bool exit_lapic_page(struct vcpu *v)
     vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
     if (emu_mode(s.efer, &s.seg[SEG_CS]) == MODE_16)
         return false;
-    bytes = fetch(v, &s, room);
-    if (!bytes || !parse(&m, bytes, emu_mode(s.efer, &s.seg[SEG_CS]) == MODE_64) ||
+    fetch_insn(v, &s);
+    if (v->exit.bytes_len < LONGEST ||
+        !parse(&m, v->exit.bytes, emu_mode(s.efer, &s.seg[SEG_CS]) == MODE_64) ||
         m.store != !!(npf->access & ACCESS_WRITE))
         return false;
     if (m.store)

@@ -382,6 +382,7 @@ static void begin(struct work *w, struct vcpu *v, u32 state)
         .cpl = SEG_DPL(w->s.seg[SEG_SS].attr),
         .phys_bits = v->domain->policy->phys_bits,
     };
+    fetch_insn(v, &w->s);
     w->e = (struct emu){
         .gpr = v->gpr,
         .rip = v->rip,

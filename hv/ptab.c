@@ -358,7 +358,8 @@ int ptab_protect(struct ptab *pt, u64 va, u64 size, u32 mask, u32 attr)
     return ptab_protect_seen(pt, va, size, mask, attr, NULL, NULL);
 }
 
-static u64 walk_down(const struct ptab *pt, u64 va, unsigned *shift, u64 **slot)
+static inline __attribute__((always_inline)) u64 walk_down(const struct ptab *pt, u64 va,
+                                                           unsigned *shift, u64 **slot)
 {
     u64 *table = table_at(pt, pt->root);
     unsigned at = shift_of(pt->fmt->levels - 1);
@@ -375,7 +376,8 @@ static u64 walk_down(const struct ptab *pt, u64 va, unsigned *shift, u64 **slot)
     }
 }
 
-static inline u64 find(const struct ptab *pt, u64 va, unsigned *shift, u64 **slot)
+static inline __attribute__((always_inline)) u64 find(const struct ptab *pt, u64 va,
+                                                      unsigned *shift, u64 **slot)
 {
     u64 e;
 

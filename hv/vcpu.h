@@ -4,6 +4,7 @@
 #define HV_VCPU_H
 
 #include "hv/cpu_state.h"
+#include "hv/fetch.h"
 #include "hv/insn.h"
 #include "hv/sched.h"
 #include "hv/spinlock.h"
@@ -82,6 +83,7 @@ struct vcpu {
     struct timer pv_timer;   /* VCPUOP_set_singleshot_timer */
     struct timer poll_timer; /* SCHEDOP_poll */
     struct replay replay;
+    struct fetch_walk fetch;
 
     struct vcpu_info
         *info;        /* where the guest put it, in the direct map; NULL: in the shared page */

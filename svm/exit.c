@@ -148,8 +148,6 @@ static void fill_npf(struct vcpu *v, const struct vmcb *b)
     if (svm_config.decode_assists) {
         v->exit.bytes_len = b->insn_len & 15;
         memcpy(v->exit.bytes, b->insn, sizeof(b->insn));
-    } else if (v->exit.npf.access != ACCESS_EXEC && !v->exit.npf.in_walk) {
-        svm_fetch(v);
     }
 }
 

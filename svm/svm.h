@@ -50,15 +50,6 @@ struct vm_vendor {
 #define TODO_SOFT       (1u << 4) /* RIP is soft_len past a software event that is being injected */
 #define TODO_INTR       (1u << 5) /* V_IRQ is set, to deliver an interrupt */
 
-/* The last walk to an instruction: fetch.c. */
-struct svm_walk {
-    u64 page, cr3, mode, flushes;
-    unsigned levels;
-    const void *entry[4];
-    u64 value[4];
-    const u8 *bytes; /* the page's; NULL: no such walk */
-};
-
 /* One allocation: the VMCB, then this. */
 struct vcpu_vendor {
     struct vmcb *vmcb;
@@ -85,8 +76,6 @@ struct vcpu_vendor {
     /* TODO_STEP: as they were before */
     u64 step_rip, step_dr6;
     bool step_tf;
-
-    struct svm_walk walk;
 };
 
 /* caps.c */
@@ -141,8 +130,8 @@ void svm_block_nmi(struct vcpu *v, bool blocked);
 /* run.c */
 void svm_run(struct vcpu *v);
 
-/* fetch.c: fills v->exit.bytes, without decode assists; an instruction's length, without NRIPS. */
-void svm_fetch(struct vcpu *v);
+/* insn.c: the instruction's length, without NRIPS; 0: the decoder has to count. Fills
+ * v->exit.bytes. */
 u8 svm_insn_len(struct vcpu *v);
 
 /* exit.c: fills v->exit from the VMCB. */
