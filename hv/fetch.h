@@ -34,12 +34,12 @@ struct fetch_walk {
 #define FETCH_MODE(cr0, cr4, efer) \
     (((cr0)&CR0_PG) | ((cr4) & (CR4_PAE | CR4_PSE)) | ((efer)&EFER_LMA))
 
-/* Fills v->exit.bytes with what stands at a linear address, up to the end of its page; leaves it empty if
- * that cannot be had. */
+/* Fills v->exit.bytes with what stands at a linear address, up to the end of its page; leaves it
+ * empty if that cannot be had. */
 void fetch_bytes(struct vcpu *v, u64 linear, u64 cr3, u64 mode);
 
-/* The same for an instruction that has exited, unless the exit brought its bytes. s has STATE_CR and
- * STATE_CS_SS. */
+/* The same for an instruction that has exited, unless the exit brought its bytes. s has STATE_CR
+ * and STATE_CS_SS. */
 void fetch_insn(struct vcpu *v, const struct cpu_state *s);
 
 #endif

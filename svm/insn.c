@@ -17,8 +17,7 @@ static void fetch(struct vcpu *v)
 {
     const struct vmcb *b = v->vendor->vmcb;
 
-    fetch_bytes(v, linear_rip(b), vmcb_cr3(b),
-                FETCH_MODE(vmcb_cr0(b), vmcb_cr4(b), vmcb_efer(b)));
+    fetch_bytes(v, linear_rip(b), vmcb_cr3(b), FETCH_MODE(vmcb_cr0(b), vmcb_cr4(b), vmcb_efer(b)));
 }
 
 /* Instructions without operand bytes, by exit code: length in bits 31:24, first byte lowest. */
