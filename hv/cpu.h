@@ -154,14 +154,6 @@ static inline void lldt(u16 selector)
     __asm__ volatile("lldt %0" ::"r"(selector) : "memory");
 }
 
-static inline u64 read_rflags(void)
-{
-    u64 flags;
-
-    __asm__ volatile("pushfq; pop %0" : "=r"(flags)::"memory");
-    return flags;
-}
-
 static inline void invlpg(const void *va)
 {
     __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
@@ -191,16 +183,6 @@ static inline void stac(void)
 static inline void clac(void)
 {
     __asm__ volatile("clac" ::: "memory");
-}
-
-static inline void irq_enable(void)
-{
-    __asm__ volatile("sti" ::: "memory");
-}
-
-static inline void irq_disable(void)
-{
-    __asm__ volatile("cli" ::: "memory");
 }
 
 /* Sleeps until an interrupt, takes it and returns with interrupts off. STI's shadow covers HLT, so

@@ -26,7 +26,6 @@ _Static_assert(sizeof(struct gate) == 16, "SDM 3A figure 6-8");
 #define GDT_CODE64     0x00af9b000000ffffull /* present, accessed, L */
 #define GDT_DATA       0x00cf93000000ffffull
 #define GDT_TSS        0x0000890000000000ull /* present, available 64-bit TSS */
-#define GDT_ENTRIES    ARRAY_SIZE(((struct cpu_tables *)0)->gdt)
 
 extern const u64 trap_stubs[256];
 

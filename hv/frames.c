@@ -370,12 +370,6 @@ void frames_add(u64 base, u64 size)
     spin_unlock(&lock);
 }
 
-void frames_set_direct(uintptr_t direct)
-{
-    regions = (void *)((uintptr_t)regions - direct_base + direct);
-    direct_base = direct;
-}
-
 static unsigned largest(const struct frames_range *range, unsigned count)
 {
     unsigned best = 0;

@@ -55,8 +55,6 @@ struct frames_stats {
  */
 int frames_init(const struct frames_range *range, unsigned count, u64 ram_end,
                 uintptr_t direct) __must_check;
-/* The direct map has moved. Boot CPU. */
-void frames_set_direct(uintptr_t direct);
 /* More memory for the pool: never seen before, below ram_end. */
 void frames_add(u64 base, u64 size);
 

@@ -10,7 +10,6 @@
 #define VECTOR_KICK     0xfb
 #define VECTOR_ERROR    0xfe
 #define VECTOR_SPURIOUS 0xff
-#define VECTOR_OWN_MIN  VECTOR_TIMER
 
 /* One interrupt was taken off this CPU's LAPIC: by the gate, or by a VM exit that acknowledged it.
  */

@@ -11,7 +11,6 @@
 #define REG_ID           0x020
 #define REG_TPR          0x080
 #define REG_EOI          0x0b0
-#define REG_LDR          0x0d0
 #define REG_SVR          0x0f0
 #define REG_TMR          0x180
 #define REG_ESR          0x280

@@ -9,8 +9,6 @@
 #define MSR_IA32_TSC            0x00000010
 #define MSR_IA32_PLATFORM_ID    0x00000017
 #define MSR_IA32_APIC_BASE      0x0000001b
-#define MSR_IA32_MPERF          0x000000e7
-#define MSR_IA32_APERF          0x000000e8
 #define MSR_IA32_MTRRCAP        0x000000fe
 #define MSR_IA32_SYSENTER_CS    0x00000174
 #define MSR_IA32_SYSENTER_ESP   0x00000175
@@ -40,7 +38,6 @@
 #define MSR_KERNEL_GS_BASE      0xc0000102
 #define MSR_TSC_AUX             0xc0000103
 #define MSR_IA32_SPEC_CTRL      0x00000048
-#define MSR_IA32_PRED_CMD       0x00000049
 
 #define APIC_BASE_BSP           BIT(8)
 #define APIC_BASE_EXTD          BIT(10) /* x2APIC */
@@ -50,38 +47,20 @@
 #define MTRRCAP_WC              BIT(10)
 #define MTRR_DEF_FE             BIT(10) /* fixed ranges on */
 #define MTRR_DEF_E              BIT(11) /* MTRRs on */
-#define MTRR_PHYSMASK_V         BIT(11)
-#define DEBUGCTL_LBR            BIT(0)
 #define DEBUGCTL_BTF            BIT(1)
 
 /* Intel */
-#define MSR_IA32_FEATURE_CONTROL   0x0000003a
-#define MSR_IA32_TSC_ADJUST        0x0000003b
-#define MSR_IA32_BIOS_UPDT_TRIG    0x00000079
-#define MSR_IA32_BIOS_SIGN_ID      0x0000008b /* AMD: PATCH_LEVEL */
-#define MSR_PLATFORM_INFO          0x000000ce
-#define MSR_IA32_ARCH_CAPABILITIES 0x0000010a
-#define MSR_IA32_FLUSH_CMD         0x0000010b
-#define MSR_MISC_FEATURES_ENABLES  0x00000140
-#define MSR_IA32_PERF_STATUS       0x00000198
-#define MSR_IA32_PERF_CTL          0x00000199
-#define MSR_IA32_THERM_STATUS      0x0000019c
-#define MSR_IA32_MISC_ENABLE       0x000001a0
-#define MSR_IA32_PERF_GLOBAL_CTRL  0x0000038f
-#define MSR_IA32_PEBS_ENABLE       0x000003f1
-#define MSR_IA32_DS_AREA           0x00000600
-#define MSR_IA32_U_CET             0x000006a0
-#define MSR_IA32_S_CET             0x000006a2
-#define MSR_IA32_TSC_DEADLINE      0x000006e0
-#define MSR_IA32_BNDCFGS           0x00000d90
+#define MSR_IA32_FEATURE_CONTROL 0x0000003a
+#define MSR_IA32_BIOS_UPDT_TRIG  0x00000079
+#define MSR_IA32_BIOS_SIGN_ID    0x0000008b /* AMD: PATCH_LEVEL */
+#define MSR_IA32_MISC_ENABLE     0x000001a0
+#define MSR_IA32_TSC_DEADLINE    0x000006e0
 
-#define FEATURE_CONTROL_LOCK       BIT(0)
-#define FEATURE_CONTROL_VMX_IN_SMX BIT(1)
-#define FEATURE_CONTROL_VMX        BIT(2) /* outside SMX */
-#define MISC_ENABLE_FAST_STRING    BIT(0)
-#define MISC_ENABLE_BTS_UNAVAIL    BIT(11)
-#define MISC_ENABLE_PEBS_UNAVAIL   BIT(12)
-#define MISC_ENABLE_LIMIT_CPUID    BIT(22)
+#define FEATURE_CONTROL_LOCK     BIT(0)
+#define FEATURE_CONTROL_VMX      BIT(2) /* outside SMX */
+#define MISC_ENABLE_FAST_STRING  BIT(0)
+#define MISC_ENABLE_BTS_UNAVAIL  BIT(11)
+#define MISC_ENABLE_PEBS_UNAVAIL BIT(12)
 
 /* VMX capabilities (SDM 3D appendix A) */
 #define MSR_IA32_VMX_BASIC               0x00000480
@@ -91,41 +70,31 @@
 #define MSR_IA32_VMX_ENTRY_CTLS          0x00000484
 #define MSR_IA32_VMX_MISC                0x00000485
 #define MSR_IA32_VMX_CR0_FIXED0          0x00000486
-#define MSR_IA32_VMX_CR0_FIXED1          0x00000487
 #define MSR_IA32_VMX_CR4_FIXED0          0x00000488
 #define MSR_IA32_VMX_CR4_FIXED1          0x00000489
-#define MSR_IA32_VMX_VMCS_ENUM           0x0000048a
 #define MSR_IA32_VMX_PROCBASED_CTLS2     0x0000048b
 #define MSR_IA32_VMX_EPT_VPID_CAP        0x0000048c
 #define MSR_IA32_VMX_TRUE_PINBASED_CTLS  0x0000048d
 #define MSR_IA32_VMX_TRUE_PROCBASED_CTLS 0x0000048e
 #define MSR_IA32_VMX_TRUE_EXIT_CTLS      0x0000048f
 #define MSR_IA32_VMX_TRUE_ENTRY_CTLS     0x00000490
-#define MSR_IA32_VMX_VMFUNC              0x00000491
 
 /* AMD */
-#define MSR_TSC_RATIO           0xc0000104
-#define MSR_SYSCFG              0xc0010010
-#define MSR_HWCR                0xc0010015
-#define MSR_TOP_MEM             0xc001001a
-#define MSR_TOP_MEM2            0xc001001d
-#define MSR_NB_CFG              0xc001001f
-#define MSR_PATCH_LOADER        0xc0010020
-#define MSR_INT_PENDING         0xc0010055
-#define MSR_PSTATE_LIMIT        0xc0010061 /* control +1, status +2, definitions from +3 */
-#define MSR_VM_CR               0xc0010114
-#define MSR_VM_HSAVE_PA         0xc0010117
-#define MSR_SVM_KEY             0xc0010118
-#define MSR_OSVW_ID_LEN         0xc0010140
-#define MSR_OSVW_STATUS         0xc0010141
-#define MSR_VIRT_SPEC_CTRL      0xc001011f
-#define MSR_LS_CFG              0xc0011020
-#define MSR_DE_CFG              0xc0011029
+#define MSR_TSC_RATIO    0xc0000104
+#define MSR_SYSCFG       0xc0010010
+#define MSR_HWCR         0xc0010015
+#define MSR_NB_CFG       0xc001001f
+#define MSR_PATCH_LOADER 0xc0010020
+#define MSR_INT_PENDING  0xc0010055
+#define MSR_VM_CR        0xc0010114
+#define MSR_VM_HSAVE_PA  0xc0010117
+#define MSR_SVM_KEY      0xc0010118
+#define MSR_OSVW_ID_LEN  0xc0010140
+#define MSR_OSVW_STATUS  0xc0010141
+#define MSR_DE_CFG       0xc0011029
 
-#define VM_CR_R_INIT            BIT(1) /* INIT becomes #SX */
-#define VM_CR_LOCK              BIT(3)
-#define VM_CR_SVMDIS            BIT(4)
-#define HWCR_TSC_FREQ_SEL       BIT(24)
-#define DE_CFG_LFENCE_SERIALIZE BIT(1)
+#define VM_CR_R_INIT     BIT(1) /* INIT becomes #SX */
+#define VM_CR_LOCK       BIT(3)
+#define VM_CR_SVMDIS     BIT(4)
 
 #endif

@@ -44,8 +44,6 @@ struct vendor_caps {
     bool next_rip;       /* exit.insn_len is always there for instruction exits */
     bool decode_assists; /* exit.cr.decoded and the like */
     bool tsc_scaling;
-    bool pause_filter;
-    bool apic_virt;
     bool dirty_bits;   /* p2m entries say which pages were written */
     u8 tsc_frac_bits;  /* fraction bits of the TSC ratio (SVM 32, VT-x 48) */
     u32 max_asid;      /* ASIDs or VPIDs, 0: none */

@@ -155,7 +155,6 @@ struct vlapic_config {
 #define VLAPIC_EV_RIRR0                                                      \
     (1u << 4) /* remote IRR of a level-triggered LINT; LINT1 is the next bit \
                */
-#define VLAPIC_EV_RIRR1 (1u << 5)
 
 struct vlapic {
     u32 *regs;  /* 4 KiB, laid out as the xAPIC page; register n is regs[4 * n] */

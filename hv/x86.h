@@ -19,8 +19,6 @@
 #define CR0_PG BIT(31)
 
 /* CR3 */
-#define CR3_PWT     BIT(3)
-#define CR3_PCD     BIT(4)
 #define CR3_NOFLUSH BIT(63) /* with CR4.PCIDE: keep the PCID's translations */
 
 /* CR4 */
@@ -68,8 +66,6 @@
 #define EFER_NXE   BIT(11)
 #define EFER_SVME  BIT(12)
 #define EFER_LMSLE BIT(13)
-#define EFER_FFXSR BIT(14)
-#define EFER_TCE   BIT(15)
 
 /* RFLAGS */
 #define RFLAGS_CF       BIT(0)
@@ -82,14 +78,10 @@
 #define RFLAGS_IF       BIT(9)
 #define RFLAGS_DF       BIT(10)
 #define RFLAGS_OF       BIT(11)
-#define RFLAGS_IOPL     (BIT(12) | BIT(13))
 #define RFLAGS_NT       BIT(14)
 #define RFLAGS_RF       BIT(16)
 #define RFLAGS_VM       BIT(17)
 #define RFLAGS_AC       BIT(18)
-#define RFLAGS_VIF      BIT(19)
-#define RFLAGS_VIP      BIT(20)
-#define RFLAGS_ID       BIT(21)
 
 /* Exceptions (SDM 3A 6.15). */
 enum x86_trap {
@@ -128,44 +120,34 @@ enum x86_trap {
 #define PFEC_U    BIT(2)
 #define PFEC_RSVD BIT(3)
 #define PFEC_I    BIT(4)
-#define PFEC_PK   BIT(5)
 
 /* Error code of the faults that name a selector (SDM 3A 6.13). */
-#define SELEC_EXT BIT(0)
-#define SELEC_IDT BIT(1)
-#define SELEC_TI  BIT(2)
+#define SELEC_TI BIT(2)
 
 /* DR6 and DR7 (SDM 3B 17.2). DR6_FIXED and DR7_FIXED are the bits that read as 1. */
 #define DR6_B(n)   BIT(n)
 #define DR6_BD     BIT(13)
 #define DR6_BS     BIT(14)
 #define DR6_BT     BIT(15)
-#define DR6_RTM    BIT(16) /* 0 when the exception came from within a transaction */
 #define DR6_FIXED  0xffff0ff0ull
 #define DR7_L(n)   BIT((n)*2)
 #define DR7_G(n)   BIT((n)*2 + 1)
 #define DR7_LE     BIT(8)
-#define DR7_GE     BIT(9)
-#define DR7_RTM    BIT(11)
 #define DR7_GD     BIT(13)
 #define DR7_RW(n)  (16 + (n)*4) /* shift of R/W n: 0 fetch, 1 write, 2 I/O, 3 read or write */
 #define DR7_LEN(n) (18 + (n)*4) /* shift of LEN n: 0, 1, 3, 2 for 1, 2, 4, 8 bytes */
 #define DR7_FIXED  BIT(10)
 
 /* Page table entries (SDM 3A 4.5); the formats that map something are in hv/ptab.h. */
-#define PTE_P         BIT(0)
-#define PTE_W         BIT(1)
-#define PTE_U         BIT(2)
-#define PTE_PWT       BIT(3)
-#define PTE_PCD       BIT(4)
-#define PTE_A         BIT(5)
-#define PTE_D         BIT(6)
-#define PTE_PS        BIT(7) /* in a PDE or PDPTE: a leaf; in a PTE the same bit is PAT */
-#define PTE_PAT       BIT(7)
-#define PTE_G         BIT(8)
-#define PTE_PAT_LARGE BIT(12)
-#define PTE_NX        BIT(63)
-#define PTE_ADDR      0x000ffffffffff000ull
+#define PTE_P    BIT(0)
+#define PTE_W    BIT(1)
+#define PTE_U    BIT(2)
+#define PTE_A    BIT(5)
+#define PTE_D    BIT(6)
+#define PTE_PS   BIT(7) /* in a PDE or PDPTE: a leaf; in a PTE the same bit is PAT */
+#define PTE_G    BIT(8)
+#define PTE_NX   BIT(63)
+#define PTE_ADDR 0x000ffffffffff000ull
 
 /* Memory types, as PAT, MTRRs and EPT encode them (SDM 3A 11.3, table 11-10). */
 enum x86_memtype {
@@ -189,9 +171,7 @@ enum x86_memtype {
 #define CPUID_1_ECX_SSSE3        BIT(9)
 #define CPUID_1_ECX_FMA          BIT(12)
 #define CPUID_1_ECX_CMPXCHG16B   BIT(13)
-#define CPUID_1_ECX_PDCM         BIT(15)
 #define CPUID_1_ECX_PCID         BIT(17)
-#define CPUID_1_ECX_DCA          BIT(18)
 #define CPUID_1_ECX_SSE4_1       BIT(19)
 #define CPUID_1_ECX_SSE4_2       BIT(20)
 #define CPUID_1_ECX_X2APIC       BIT(21)
@@ -230,20 +210,15 @@ enum x86_memtype {
 #define CPUID_1_EDX_HTT          BIT(28)
 
 /* Leaf 6, 7.0, 7.1, 0dh.1 */
-#define CPUID_6_EAX_ARAT          BIT(2)
 #define CPUID_7_EBX_FSGSBASE      BIT(0)
-#define CPUID_7_EBX_TSC_ADJUST    BIT(1)
 #define CPUID_7_EBX_BMI1          BIT(3)
-#define CPUID_7_EBX_HLE           BIT(4)
 #define CPUID_7_EBX_AVX2          BIT(5)
 #define CPUID_7_EBX_FDP_EXCPTN    BIT(6)
 #define CPUID_7_EBX_SMEP          BIT(7)
 #define CPUID_7_EBX_BMI2          BIT(8)
 #define CPUID_7_EBX_ERMS          BIT(9)
 #define CPUID_7_EBX_INVPCID       BIT(10)
-#define CPUID_7_EBX_RTM           BIT(11)
 #define CPUID_7_EBX_ZERO_FCS_FDS  BIT(13)
-#define CPUID_7_EBX_MPX           BIT(14)
 #define CPUID_7_EBX_AVX512F       BIT(16)
 #define CPUID_7_EBX_AVX512DQ      BIT(17)
 #define CPUID_7_EBX_RDSEED        BIT(18)
@@ -260,8 +235,6 @@ enum x86_memtype {
 #define CPUID_7_ECX_AVX512_VBMI   BIT(1)
 #define CPUID_7_ECX_UMIP          BIT(2)
 #define CPUID_7_ECX_PKU           BIT(3)
-#define CPUID_7_ECX_OSPKE         BIT(4)
-#define CPUID_7_ECX_WAITPKG       BIT(5)
 #define CPUID_7_ECX_AVX512_VBMI2  BIT(6)
 #define CPUID_7_ECX_CET_SS        BIT(7)
 #define CPUID_7_ECX_GFNI          BIT(8)
@@ -271,20 +244,11 @@ enum x86_memtype {
 #define CPUID_7_ECX_AVX512_BITALG BIT(12)
 #define CPUID_7_ECX_VPOPCNTDQ     BIT(14)
 #define CPUID_7_ECX_LA57          BIT(16)
-#define CPUID_7_ECX_RDPID         BIT(22)
 #define CPUID_7_ECX_MOVDIRI       BIT(27)
 #define CPUID_7_ECX_MOVDIR64B     BIT(28)
-#define CPUID_7_ECX_ENQCMD        BIT(29)
-#define CPUID_7_ECX_PKS           BIT(31)
 #define CPUID_7_EDX_FSRM          BIT(4)
 #define CPUID_7_EDX_MD_CLEAR      BIT(10)
 #define CPUID_7_EDX_SERIALIZE     BIT(14)
-#define CPUID_7_EDX_CET_IBT       BIT(20)
-#define CPUID_7_EDX_IBRS_IBPB     BIT(26)
-#define CPUID_7_EDX_STIBP         BIT(27)
-#define CPUID_7_EDX_L1D_FLUSH     BIT(28)
-#define CPUID_7_EDX_ARCH_CAPS     BIT(29)
-#define CPUID_7_EDX_SSBD          BIT(31)
 #define CPUID_D1_EAX_XSAVEOPT     BIT(0)
 #define CPUID_D1_EAX_XSAVEC       BIT(1)
 #define CPUID_D1_EAX_XGETBV1      BIT(2)
@@ -292,41 +256,27 @@ enum x86_memtype {
 
 /* Leaf 80000001h */
 #define CPUID_EXT1_ECX_LAHF          BIT(0)
-#define CPUID_EXT1_ECX_CMP_LEGACY    BIT(1)
 #define CPUID_EXT1_ECX_SVM           BIT(2)
-#define CPUID_EXT1_ECX_EXTAPIC       BIT(3)
 #define CPUID_EXT1_ECX_CR8_LEGACY    BIT(4)
 #define CPUID_EXT1_ECX_ABM           BIT(5)
 #define CPUID_EXT1_ECX_SSE4A         BIT(6)
 #define CPUID_EXT1_ECX_MISALIGNSSE   BIT(7)
 #define CPUID_EXT1_ECX_3DNOWPREFETCH BIT(8)
-#define CPUID_EXT1_ECX_OSVW          BIT(9)
-#define CPUID_EXT1_ECX_XOP           BIT(11)
 #define CPUID_EXT1_ECX_SKINIT        BIT(12)
 #define CPUID_EXT1_ECX_FMA4          BIT(16)
 #define CPUID_EXT1_ECX_TBM           BIT(21)
-#define CPUID_EXT1_ECX_TOPOEXT       BIT(22)
 #define CPUID_EXT1_EDX_SYSCALL       BIT(11)
 #define CPUID_EXT1_EDX_NX            BIT(20)
 #define CPUID_EXT1_EDX_MMXEXT        BIT(22)
-#define CPUID_EXT1_EDX_FFXSR         BIT(25)
 #define CPUID_EXT1_EDX_PAGE1GB       BIT(26)
 #define CPUID_EXT1_EDX_RDTSCP        BIT(27)
 #define CPUID_EXT1_EDX_LM            BIT(29)
-#define CPUID_EXT1_EDX_3DNOWEXT      BIT(30)
-#define CPUID_EXT1_EDX_3DNOW         BIT(31)
 
 /* Leaf 80000007h, 80000008h, and 8000000ah: SVM (APM 3 E.4.9) */
 #define CPUID_EXT7_EDX_INVARIANT_TSC  BIT(8)
 #define CPUID_EXT8_EBX_CLZERO         BIT(0)
-#define CPUID_EXT8_EBX_WBNOINVD       BIT(9)
-#define CPUID_EXT8_EBX_IBPB           BIT(12)
-#define CPUID_EXT8_EBX_IBRS           BIT(14)
-#define CPUID_EXT8_EBX_STIBP          BIT(15)
-#define CPUID_EXT8_EBX_SSBD           BIT(24)
 #define CPUID_SVM_EDX_NP              BIT(0)
 #define CPUID_SVM_EDX_LBRV            BIT(1)
-#define CPUID_SVM_EDX_SVML            BIT(2)
 #define CPUID_SVM_EDX_NRIPS           BIT(3)
 #define CPUID_SVM_EDX_TSC_RATE_MSR    BIT(4)
 #define CPUID_SVM_EDX_VMCB_CLEAN      BIT(5)
@@ -334,11 +284,7 @@ enum x86_memtype {
 #define CPUID_SVM_EDX_DECODE_ASSISTS  BIT(7)
 #define CPUID_SVM_EDX_PAUSE_FILTER    BIT(10)
 #define CPUID_SVM_EDX_PAUSE_THRESHOLD BIT(12)
-#define CPUID_SVM_EDX_AVIC            BIT(13)
-#define CPUID_SVM_EDX_VMSAVE_VIRT     BIT(15)
-#define CPUID_SVM_EDX_VGIF            BIT(16)
 #define CPUID_SVM_EDX_SPEC_CTRL       BIT(20)
 #define CPUID_SVM_EDX_VNMI            BIT(25)
-#define CPUID_SVM_EDX_SVME_ADDR_CHK   BIT(28)
 
 #endif

@@ -10,7 +10,6 @@
 #include "hv/xstate.h"
 
 /* The legacy region and the XSAVE header, SDM 1 13.4. */
-#define LEGACY_SIZE  512
 #define XMM_OFFSET   160
 #define XSTATE_BV    512
 #define AREA_MIN     576

@@ -95,7 +95,6 @@ static void fill_caps(struct vendor_caps *caps)
         .next_rip = svm_config.nrips,
         .decode_assists = svm_config.decode_assists,
         .tsc_scaling = svm_config.tsc_ratio,
-        .pause_filter = svm_config.pause_filter,
         .dirty_bits = true, /* nested tables are tables like any (APM 2 15.25.5) */
         .tsc_frac_bits = 32,
         .max_asid = svm_config.asids - 1,

@@ -170,7 +170,6 @@ static void fill_caps(struct vendor_caps *caps)
         .next_rip = true,
         .decode_assists = true,
         .tsc_scaling = vmx_config.proc2 & PROC2_TSC_SCALING,
-        .pause_filter = vmx_config.proc2 & PROC2_PAUSE_LOOP,
         .dirty_bits = vmx_config.ept_vpid & EPT_CAP_AD,
         .tsc_frac_bits = 48,
         .max_asid = vmx_config.proc2 & PROC2_VPID ? 0xffff : 0,

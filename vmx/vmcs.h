@@ -227,7 +227,6 @@ enum vmcs_field {
 /* Activity state (25.4.2) */
 #define VMCS_ACTIVE    0u
 #define VMCS_SHUTDOWN  2u
-#define VMCS_WAIT_SIPI 3u
 
 #define PENDING_DBG_BS BIT(14)
 

@@ -67,7 +67,7 @@ static void test_amd_plain(void **state)
     assert_null(why);
     assert_int_equal(caps.max_asid, 15);
     assert_int_equal(caps.max_leaf_shift, 30);
-    assert_false(caps.next_rip || caps.decode_assists || caps.tsc_scaling || caps.pause_filter);
+    assert_false(caps.next_rip || caps.decode_assists || caps.tsc_scaling);
     assert_int_equal(svm_config.clean, 0);
     assert_false(svm_config.flush_by_asid || svm_config.vnmi || svm_config.lbrv);
     leaf(0x80000001)->edx &= ~(u32)BIT(26);
