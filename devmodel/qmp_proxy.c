@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "devmodel/qmp_proxy.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,6 @@ struct stream {
 
 struct client {
     struct stream in;
-    int handed; /* a descriptor that came with what it said last; -1: none */
     bool greeted;
     bool negotiated;
 };
@@ -43,6 +43,7 @@ struct proxy {
     unsigned waiting;
     bool broken;    /* QEMU has not taken what was sent to it */
     char *greeting; /* QEMU's */
+    unsigned sets;  /* of descriptors that QEMU has been handed */
 };
 
 struct proxy *proxy_new(int qemu, const struct proxy_ops *ops, void *ctx)
@@ -55,7 +56,7 @@ struct proxy *proxy_new(int qemu, const struct proxy_ops *ops, void *ctx)
     p->ctx = ctx;
     p->qemu.fd = qemu;
     for (unsigned i = 0; i < PROXY_CLIENTS; i++)
-        p->client[i] = (struct client){.in.fd = -1, .handed = -1};
+        p->client[i].in.fd = -1;
     return p;
 }
 
@@ -67,60 +68,35 @@ static void close_stream(struct stream *s)
     *s = (struct stream){.fd = -1};
 }
 
+void proxy_free(struct proxy *p)
+{
+    if (!p)
+        return;
+    for (unsigned i = 0; i < PROXY_CLIENTS; i++)
+        close_stream(&p->client[i].in);
+    close_stream(&p->qemu);
+    free(p->greeting);
+    free(p);
+}
+
 /* ---- streams ---- */
 
-/* Room for one descriptor beside the data. */
-union control {
-    struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int))];
-};
-
-static void take_descriptor(struct msghdr *m, int *handed)
+/* What has come, behind what there is. False: the other end is closed, or says too much. */
+static bool receive(struct stream *s, size_t most)
 {
-    struct cmsghdr *c = CMSG_FIRSTHDR(m);
-
-    if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-        return;
-    if (*handed >= 0)
-        close(*handed);
-    memcpy(handed, CMSG_DATA(c), sizeof(*handed));
-}
-
-static bool make_room(struct stream *s, size_t most)
-{
-    char *more;
-
-    if (s->size - s->used >= CHUNK)
-        return true;
-    more = s->size < most ? realloc(s->data, s->size + CHUNK) : NULL;
-    if (!more)
-        return false;
-    s->data = more;
-    s->size += CHUNK;
-    return true;
-}
-
-/* What has come, behind what there is, and into *handed a descriptor that came with it. False: the
- * other end is closed, or says too much. */
-static bool receive(struct stream *s, size_t most, int *handed)
-{
-    union control control;
-    struct iovec data;
-    struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1};
     ssize_t n;
 
-    if (!make_room(s, most))
-        return false;
-    data = (struct iovec){s->data + s->used, s->size - s->used};
-    if (handed) {
-        m.msg_control = control.room;
-        m.msg_controllen = sizeof(control.room);
+    if (s->size - s->used < CHUNK) {
+        char *more = s->size < most ? realloc(s->data, s->size + CHUNK) : NULL;
+
+        if (!more)
+            return false;
+        s->data = more;
+        s->size += CHUNK;
     }
-    n = recvmsg(s->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    n = recv(s->fd, s->data + s->used, s->size - s->used, MSG_DONTWAIT);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
-    if (handed)
-        take_descriptor(&m, handed);
     s->used += (size_t)n;
     return n > 0;
 }
@@ -157,10 +133,8 @@ static void drop_client(struct proxy *p, struct client *c)
     for (unsigned i = 0; i < p->waiting; i++)
         if (p->waiter[i].client == c)
             p->waiter[i].client = NULL;
-    if (c->handed >= 0)
-        close(c->handed);
     close_stream(&c->in);
-    *c = (struct client){.in.fd = -1, .handed = -1};
+    *c = (struct client){.in.fd = -1};
 }
 
 static void tell(struct proxy *p, struct client *c, const char *data, size_t length)
@@ -184,7 +158,7 @@ void proxy_add(struct proxy *p, int client)
 
         if (c->in.fd >= 0)
             continue;
-        *c = (struct client){.in.fd = client, .handed = -1};
+        *c = (struct client){.in.fd = client};
         greet(p, c);
         return;
     }
@@ -238,39 +212,125 @@ static bool put(struct proxy *p, const char *data, size_t length)
     return !p->broken;
 }
 
-/* A descriptor travels with the first byte. */
-static bool send_descriptor(struct proxy *p, int fd, char first)
+static bool forward(struct proxy *p, struct client *c, const char *data, size_t length)
 {
-    struct iovec data = {&first, 1};
-    union control control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
-    struct msghdr m = {.msg_iov = &data,
-                       .msg_iovlen = 1,
-                       .msg_control = control.room,
-                       .msg_controllen = sizeof(control.room)};
-
-    memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-    p->broken = sendmsg(p->qemu.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) != 1;
-    return !p->broken;
-}
-
-static bool forward(struct proxy *p, struct client *c, struct text command)
-{
-    if (!wait_for(p, c, NULL))
-        return false;
-    if (c->handed >= 0) {
-        if (!send_descriptor(p, c->handed, *command.at))
-            return false;
-        close(c->handed);
-        c->handed = -1;
-        command.at++;
-        command.length--;
-    }
-    return put(p, command.at, command.length) && put(p, "\n", 1);
+    return wait_for(p, c, NULL) && put(p, data, length) && put(p, "\n", 1);
 }
 
 bool proxy_ask(struct proxy *p, const char *command, void (*fn)(void *ctx, struct text answer))
 {
     return wait_for(p, NULL, fn) && put(p, command, strlen(command));
+}
+
+/* ---- files ---- */
+
+static const struct {
+    const char *command, *member;
+    bool writes;
+} with_file[] = {{"blockdev-change-medium", "filename", false},
+                 {"change", "target", false},
+                 {"screendump", "filename", true},
+                 {"pmemsave", "filename", true},
+                 {"xen-save-devices-state", "filename", true}};
+#define WITH_FILE (sizeof(with_file) / sizeof(with_file[0]))
+
+/* The descriptor travels with the command's first byte. */
+static bool hand_over(struct proxy *p, int fd, unsigned set)
+{
+    char text[96];
+    struct iovec data = {text, 0};
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct msghdr m = {.msg_iov = &data,
+                       .msg_iovlen = 1,
+                       .msg_control = control.room,
+                       .msg_controllen = sizeof(control.room)};
+
+    data.iov_len = (size_t)snprintf(
+        text, sizeof(text), "{\"execute\": \"add-fd\", \"arguments\": {\"fdset-id\": %u}}\n", set);
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+    if (!wait_for(p, NULL, NULL))
+        return false;
+    p->broken = sendmsg(p->qemu.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)data.iov_len;
+    return !p->broken;
+}
+
+static bool open_and_hand_over(struct proxy *p, const char *path, int flags, unsigned set)
+{
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+    bool done = fd >= 0 && hand_over(p, fd, set);
+
+    if (fd >= 0)
+        close(fd);
+    return done;
+}
+
+/* QEMU takes from a set the descriptor that is open the way it wants. */
+static bool make_set(struct proxy *p, const char *path, bool writes, unsigned set)
+{
+    bool any;
+
+    if (writes)
+        return open_and_hand_over(p, path, O_WRONLY | O_CREAT | O_TRUNC, set);
+    any = open_and_hand_over(p, path, O_RDONLY, set);
+    return open_and_hand_over(p, path, O_RDWR, set) || any;
+}
+
+static bool forget_set(struct proxy *p, unsigned set)
+{
+    char text[96];
+
+    snprintf(text, sizeof(text),
+             "{\"execute\": \"remove-fd\", \"arguments\": {\"fdset-id\": %u}}\n", set);
+    return proxy_ask(p, text, NULL);
+}
+
+/* The command, with another name for its file. QEMU keeps what it has opened when the set is
+ * forgotten. */
+static bool forward_with_file(struct proxy *p, struct client *c, struct text command,
+                              struct text file, bool writes)
+{
+    size_t before = (size_t)(file.at - command.at);
+    const char *after = file.at + file.length;
+    unsigned set = ++p->sets;
+    char path[FILE_MAX], *s = NULL;
+    bool done;
+    int n;
+
+    if (!qmp_string(file, path, sizeof(path)) || !make_set(p, path, writes, set))
+        return false;
+    n = asprintf(&s, "%.*s\"/dev/fdset/%u\"%.*s", (int)before, command.at, set,
+                 (int)(command.length - before - file.length), after);
+    done = n >= 0 && forward(p, c, s, (size_t)n) && forget_set(p, set);
+    free(s);
+    return done;
+}
+
+/* The name of the file that the command is about; at is NULL: it is about none. */
+static struct text file_of(struct text command, const char *name, bool *writes)
+{
+    for (unsigned i = 0; i < WITH_FILE; i++) {
+        if (strcmp(name, with_file[i].command))
+            continue;
+        *writes = with_file[i].writes;
+        return qmp_member(qmp_member(command, "arguments"), with_file[i].member);
+    }
+    return (struct text){0};
+}
+
+static void pass_on(struct proxy *p, struct client *c, struct text command, const char *name)
+{
+    bool writes = false;
+    struct text file = file_of(command, name, &writes);
+
+    if (p->qemu.fd < 0)
+        refuse(p, c, command, "QEMU is gone");
+    else if (file.at && !forward_with_file(p, c, command, file, writes))
+        refuse(p, c, command, "The file cannot be opened");
+    else if (!file.at && !forward(p, c, command.at, command.length))
+        refuse(p, c, command, "QEMU does not take commands");
 }
 
 /* ---- commands ---- */
@@ -296,8 +356,7 @@ static void take_command(struct proxy *p, struct client *c, struct text command)
         refuse(p, c, command, result);
         break;
     default:
-        if (!forward(p, c, command))
-            refuse(p, c, command, p->qemu.fd < 0 ? "QEMU is gone" : "QEMU does not take commands");
+        pass_on(p, c, command, name);
     }
 }
 
@@ -305,7 +364,7 @@ static void serve_client(struct proxy *p, struct client *c)
 {
     struct text command;
 
-    if (!receive(&c->in, CLIENT_MAX, &c->handed)) {
+    if (!receive(&c->in, CLIENT_MAX)) {
         drop_client(p, c);
         return;
     }
@@ -380,7 +439,7 @@ static void serve_qemu(struct proxy *p)
 {
     struct text message;
 
-    if (!receive(&p->qemu, QEMU_MAX, NULL)) {
+    if (!receive(&p->qemu, QEMU_MAX)) {
         proxy_qemu_gone(p);
         return;
     }
@@ -418,15 +477,4 @@ void proxy_serve(struct proxy *p, const struct pollfd *fds, size_t count)
     }
     if (p->broken)
         proxy_qemu_gone(p);
-}
-
-void proxy_free(struct proxy *p)
-{
-    if (!p)
-        return;
-    for (unsigned i = 0; i < PROXY_CLIENTS; i++)
-        drop_client(p, &p->client[i]);
-    close_stream(&p->qemu);
-    free(p->greeting);
-    free(p);
 }

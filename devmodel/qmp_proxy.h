@@ -2,8 +2,10 @@
 /* QMP for any number of clients in front of the one monitor of a confined QEMU.
  *
  * A client speaks QMP as if to QEMU: greeting, qmp_capabilities, commands, each answered in turn.
- * Commands are forwarded as they are, with a descriptor that came with one (add-fd), but for those
- * that are the daemon's own (proxy_ops); QEMU's events go to every client. */
+ * Commands are forwarded as they are, QEMU's events go to every client, and two things are done
+ * here: commands that are the daemon's own (proxy_ops), and names of files. QEMU sees no file
+ * system, so a file that a command names is opened here, with the client's own rights (it is who
+ * may connect), and QEMU is handed the descriptor. */
 #ifndef DEVMODEL_QMP_PROXY_H
 #define DEVMODEL_QMP_PROXY_H
 

@@ -232,68 +232,77 @@ static void test_own_commands(void **state)
     close(c);
 }
 
-static void hand(int to, int fd, const char *text)
+/* A file is opened here, and QEMU is told the descriptor's name. */
+static void test_file(void **state)
 {
-    char room[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec data = {(void *)(uintptr_t)text, strlen(text)};
-    struct msghdr m = {
-        .msg_iov = &data, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
-
-    *CMSG_FIRSTHDR(&m) = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-    memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &fd, sizeof(fd));
-    assert_int_equal(sendmsg(to, &m, 0), strlen(text));
-    serve();
-}
-
-/* A descriptor goes to QEMU with the command that it came with. */
-static void test_descriptor(void **state)
-{
-    int c, fd = open("/dev/zero", O_RDONLY);
+    static const char name[] = "/tmp/devmodel-test-medium";
+    char text[256];
     struct stat a, b;
+    int c, fd = open(name, O_CREAT | O_RDWR | O_TRUNC, 0600);
 
     (void)state;
     start_qemu();
     c = client();
     hear(qemu);
-    hand(c, fd, "{\"execute\": \"add-fd\"}\n");
-    assert_string_equal(hear(qemu), "{\"execute\": \"add-fd\"}\n");
+    snprintf(text, sizeof(text),
+             "{\"execute\": \"blockdev-change-medium\", \"arguments\": {\"id\": \"ide2\", "
+             "\"filename\": \"%s\", \"format\": \"raw\"}, \"id\": 7}",
+             name);
+    say(c, text);
+    assert_string_equal(
+        hear(qemu), "{\"execute\": \"add-fd\", \"arguments\": {\"fdset-id\": 1}}\n"
+                    "{\"execute\": \"add-fd\", \"arguments\": {\"fdset-id\": 1}}\n"
+                    "{\"execute\": \"blockdev-change-medium\", \"arguments\": {\"id\": "
+                    "\"ide2\", \"filename\": \"/dev/fdset/1\", \"format\": \"raw\"}, \"id\": 7}\n"
+                    "{\"execute\": \"remove-fd\", \"arguments\": {\"fdset-id\": 1}}\n");
     assert_true(handed >= 0);
     assert_int_equal(fstat(fd, &a) | fstat(handed, &b), 0);
     assert_int_equal(a.st_ino, b.st_ino);
+    assert_int_equal(fcntl(handed, F_GETFL) & O_ACCMODE, O_RDWR);
+    say(qemu, "{\"return\": {\"fdset-id\": 1}}{\"return\": {}}{\"return\": {}, \"id\": "
+              "7}{\"return\": {}}");
+    assert_string_equal(hear(c), "{\"return\": {}, \"id\": 7}\r\n");
     close(handed);
-    say(c, "{\"execute\": \"query-fdsets\"}");
-    assert_string_equal(hear(qemu), "{\"execute\": \"query-fdsets\"}\n");
-    assert_int_equal(handed, -1);
     close(fd);
+    unlink(name);
     close(c);
 }
 
-static unsigned open_descriptors(void)
+static void test_file_written(void **state)
 {
-    unsigned n = 0;
+    static const char name[] = "/tmp/devmodel-test-screen";
+    char text[256];
+    int c;
 
-    for (int fd = 0; fd < 1024; fd++)
-        n += fcntl(fd, F_GETFD) >= 0;
-    return n;
+    (void)state;
+    unlink(name);
+    start_qemu();
+    c = client();
+    hear(qemu);
+    snprintf(text, sizeof(text),
+             "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"%s\"}}", name);
+    say(c, text);
+    assert_non_null(strstr(hear(qemu), "{\"filename\": \"/dev/fdset/1\"}"));
+    assert_int_equal(fcntl(handed, F_GETFL) & O_ACCMODE, O_WRONLY);
+    assert_int_equal(write(handed, "P6", 2), 2);
+    assert_int_equal(access(name, F_OK), 0);
+    close(handed);
+    unlink(name);
+    close(c);
 }
 
-/* None stays open here: neither those that nothing is done with, nor those of somebody who leaves.
- */
-static void test_descriptors_closed(void **state)
+static void test_no_file(void **state)
 {
-    unsigned before;
     int c;
 
     (void)state;
     start_qemu();
-    before = open_descriptors();
     c = client();
-    for (unsigned i = 0; i < 5; i++)
-        hand(c, 0, "{\"execute\": \"quit\"}\n");
-    hand(c, 0, "{");
+    hear(qemu);
+    say(c, "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"/no/such/place\"}}");
+    assert_non_null(strstr(hear(c), "The file cannot be opened"));
+    assert_string_equal(hear(qemu), "");
     close(c);
-    serve();
-    assert_int_equal(open_descriptors(), before);
 }
 
 static void answer(void *ctx, struct text t)
@@ -365,16 +374,10 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_forward),
-        TEST(test_early_client),
-        TEST(test_events),
-        TEST(test_leaver),
-        TEST(test_own_commands),
-        TEST(test_descriptor),
-        TEST(test_descriptors_closed),
-        TEST(test_ask),
-        TEST(test_gone),
-        TEST(test_limits),
+        TEST(test_forward),      TEST(test_early_client), TEST(test_events),
+        TEST(test_leaver),       TEST(test_own_commands), TEST(test_file),
+        TEST(test_file_written), TEST(test_no_file),      TEST(test_ask),
+        TEST(test_gone),         TEST(test_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
