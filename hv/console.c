@@ -31,6 +31,7 @@ struct uart {
 };
 
 static struct console *consoles;
+static struct uart uart; /* port 0: there is none */
 
 int uart_parse(const char *option, struct uart_config *cfg)
 {
@@ -76,12 +77,18 @@ static void uart_write(struct console *c, const char *text, size_t len)
     }
 }
 
+static bool has_data(u16 port)
+{
+    u8 lsr = in8(port + UART_LSR);
+
+    return lsr != 0xff && (lsr & LSR_DATA);
+}
+
 static int uart_read(struct console *c)
 {
-    struct uart *u = container_of(c, struct uart, console);
-    u8 lsr = in8(u->port + UART_LSR);
+    u16 port = container_of(c, struct uart, console)->port;
 
-    return lsr != 0xff && (lsr & LSR_DATA) ? in8(u->port + UART_DATA) : -1;
+    return has_data(port) ? in8(port + UART_DATA) : -1;
 }
 
 /* The scratch register keeps what is written, an empty bus does not. */
@@ -116,7 +123,6 @@ static void debug_port_write(struct console *c, const char *text, size_t len)
 
 void console_init(const struct uart_config *cfg)
 {
-    static struct uart uart = {.console = {.write = uart_write, .read = uart_read}};
     static struct console debug_port = {.write = debug_port_write};
 
     /* Both emulators answer a read of the port with its number. */
@@ -125,11 +131,23 @@ void console_init(const struct uart_config *cfg)
     if (!cfg->port || !uart_present(cfg->port))
         return;
     uart_setup(cfg->port, cfg->baud);
-    uart.port = cfg->port;
-    uart.room = 0;
-    uart.patience = UART_PATIENCE;
-    uart.fifo = (in8(cfg->port + UART_IIR) & IIR_FIFO_ON) == IIR_FIFO_ON ? UART_FIFO : 1;
+    uart = (struct uart){
+        .console = {.write = uart_write, .read = uart_read},
+        .port = cfg->port,
+        .patience = UART_PATIENCE,
+        .fifo = (in8(cfg->port + UART_IIR) & IIR_FIFO_ON) == IIR_FIFO_ON ? UART_FIFO : 1,
+    };
     console_register(&uart.console);
+}
+
+u16 console_uart_port(void)
+{
+    return uart.port;
+}
+
+bool console_has_input(void)
+{
+    return uart.port && has_data(uart.port);
 }
 
 void console_register(struct console *c)

@@ -31,6 +31,13 @@ int uart_parse(const char *option, struct uart_config *cfg) __must_check;
 /* Registers those of UART and debug port 0xe9 that answer. Boot CPU, before any other runs. */
 void console_init(const struct uart_config *cfg);
 void console_register(struct console *c);
+
+/* The UART that console_init() found: its first port, 0 if there is none. It has UART_PORTS of them. */
+#define UART_PORTS 8
+u16 console_uart_port(void);
+/* Has somebody typed? Any CPU. */
+bool console_has_input(void);
+
 /* The next two want the caller to keep CPUs apart; log.c does. */
 void console_write(const char *text, size_t len);
 int console_read(void);

@@ -2,6 +2,7 @@
 #include "hv/cmdline.h"
 #include "hv/cpu.h"
 #include "hv/dom0.h"
+#include "hv/dom0_console.h"
 #include "hv/dom0_irq.h"
 #include "hv/dom0_power.h"
 #include "hv/domain.h"
@@ -437,6 +438,7 @@ int dom0_build(const struct boot_info *bi, const struct acpi_info *acpi, struct 
     if (rc)
         return rc;
     dom0_irq_init(b->d);
+    dom0_console_init(b->d);
     hypercall_init(b->d);
     log_info("dom0: %u vcpus, RAM below %llx, starts at TSC %llu", b->d->vcpus,
              (unsigned long long)b->split, (unsigned long long)rdtsc());

@@ -20,6 +20,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -70,6 +71,8 @@ class Machine:
     cmdline: str = ""  # svm-pvh only; a disk image has its own
     qemu_args: tuple = ()
     bochs_lines: tuple = ()
+    typed: tuple = ()  # (regular expression, text): what is typed there once that stands on the serial line
+    line: int = 0  # the serial line's TCP port, while something is to be typed
     debug_port: bool = False  # the console is port 0e9h instead of COM1 (Bochs: among its own output)
 
     @property
@@ -161,16 +164,27 @@ def qemu_firmware(machine, workdir):
     return []
 
 
+def qemu_console(machine):
+    if machine.typed:
+        return ["-chardev", f"socket,id=line,host=localhost,port={machine.line},server=on,wait=on", "-serial", "chardev:line"]
+    return ["-debugcon" if machine.debug_port else "-serial", f"file:{machine.log}"]
+
+
 def qemu_command(machine, workdir, kvm):
     command = [qemu_binary(), "-M", "q35", *accel_args(machine, kvm),
                "-smp", str(machine.cpus), "-m", str(machine.memory),
                "-nodefaults", "-display", "none", "-vga", "none", "-nic", "none", "-no-reboot",
-               "-monitor", "none", "-debugcon" if machine.debug_port else "-serial", f"file:{machine.log}",
-               *qemu_firmware(machine, workdir)]
+               "-monitor", "none", *qemu_console(machine), *qemu_firmware(machine, workdir)]
     if machine.path != "svm-pvh":
         command += ["-drive", f"if=none,id=disk,format=raw,snapshot=on,file={machine.target}",
                     "-device", "ide-hd,drive=disk,bootindex=0"]
     return command + list(machine.qemu_args)
+
+
+def bochs_console(machine):
+    if machine.typed:
+        return f"com1: enabled=1, mode=socket-server, dev=localhost:{machine.line}"
+    return "com1: enabled=1, mode=null" if machine.debug_port else f"com1: enabled=1, mode=file, dev={machine.log}"
 
 
 def bochs_command(machine, workdir):
@@ -188,8 +202,7 @@ def bochs_command(machine, workdir):
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
         f"ata0-master: type=disk, path={machine.target}, mode=flat",
         "boot: disk",
-        "com1: enabled=1, mode=null" if machine.debug_port else
-        f"com1: enabled=1, mode=file, dev={machine.log}",
+        bochs_console(machine),
         "log: bochs.log",
         "panic: action=fatal",
         "error: action=report, CPU0=ignore",
@@ -226,6 +239,41 @@ def last_words(machine):
     return lines[-1].strip() if lines else "it said nothing"
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+class Line:
+    """The serial line as a connection, for runs that type on it: copies what comes to the log."""
+
+    def __init__(self, machine, process):
+        self.machine, self.typed = machine, list(machine.typed)
+        deadline = time.monotonic() + machine.timeout
+        while True:
+            try:
+                self.connection = socket.create_connection(("localhost", machine.line))
+                break
+            except OSError as error:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise EmulatorError(f"the emulator does not offer its serial line: {error}.") from error
+                time.sleep(POLL_SECONDS)
+        self.connection.setblocking(False)
+
+    def serve(self):
+        """Moves what there is; types the next text once its time has come."""
+        try:
+            data = self.connection.recv(65536)
+        except OSError:  # nothing yet, or the emulator has ended
+            data = b""
+        if data:
+            with open(self.machine.log, "ab") as log:
+                log.write(data)
+        if self.typed and re.search(self.typed[0][0], read_serial(self.machine.log), re.M):
+            self.connection.sendall(self.typed.pop(0)[1].encode())
+
+
 def end(process):
     """Ends the emulator this module started, and only that."""
     if process.poll() is None:
@@ -237,9 +285,12 @@ def watch(machine, process):
     """Waits for a marker, a failure, the emulator's end or the timeout; returns (seen, sentence)."""
     deadline = time.monotonic() + machine.timeout
     failures = (*machine.failures, f"^{GRUB_FAILED}")
+    line = Line(machine, process) if machine.typed else None
     size = -1
     while True:
         ended = process.poll() is not None
+        if line:
+            line.serve()
         now_size = machine.log.stat().st_size if machine.log.exists() else 0
         if now_size != size or ended:
             size = now_size
@@ -270,6 +321,7 @@ def run(machine):
     shutil.rmtree(workdir, ignore_errors=True)
     workdir.mkdir(parents=True)
     machine.log.unlink(missing_ok=True)
+    machine.line = free_port() if machine.typed else 0
     kvm = use_kvm(machine)
     qemu = machine.vendor == "svm" or kvm
     command = qemu_command(machine, workdir, kvm) if qemu else bochs_command(machine, workdir)

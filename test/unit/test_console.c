@@ -115,6 +115,7 @@ static int power_up(void **state)
     hw.present = hw.has_fifo = true;
     hw.ier = 0xf;
     consoles = NULL;
+    uart = (struct uart){0};
     return 0;
 }
 
@@ -167,6 +168,8 @@ static void test_absent(void **state)
     console_init(&config);
     say(line);
     assert_int_equal(console_read(), -1);
+    assert_int_equal(console_uart_port(), 0);
+    assert_false(console_has_input());
     assert_true(hw.reads <= 3);
 }
 
@@ -179,6 +182,8 @@ static void test_off(void **state)
     console_init(&off);
     say(line);
     assert_int_equal(hw.out_len, 0);
+    assert_int_equal(console_uart_port(), 0);
+    assert_false(console_has_input());
 }
 
 /* A transmitter that never empties costs patience once for each line, not for each byte. */
@@ -203,8 +208,11 @@ static void test_input(void **state)
 {
     (void)state;
     console_init(&config);
+    assert_int_equal(console_uart_port(), PORT);
+    assert_false(console_has_input());
     assert_int_equal(console_read(), -1);
     hw.input = "x\xff";
+    assert_true(console_has_input());
     assert_int_equal(console_read(), 'x');
     assert_int_equal(console_read(), 0xff);
     assert_int_equal(console_read(), -1);
