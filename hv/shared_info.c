@@ -9,8 +9,6 @@
 #include "hv/timer.h"
 #include "hv/vmem.h"
 
-#define NS_PER_SEC 1000000000u
-
 #define NARROW_WALLCLOCK \
     2304 /* behind masks of 32 words (xen/xen.h, struct shared_info in 32-bit code) */
 
@@ -105,41 +103,23 @@ void vcpu_info_forget(struct vcpu *v)
         p2m_let_go(virt_mfn((void *)ALIGN_DOWN((uintptr_t)info, PAGE_SIZE)));
 }
 
-/* xen/xen.h, struct vcpu_time_info: ns = (ticks << shift) * mul >> 32. */
-static void rate(struct vcpu_time_info *t)
-{
-    u64 hz = time_tsc_hz();
-    s8 shift = 0;
-
-    while (hz > 2ull * NS_PER_SEC) {
-        hz >>= 1;
-        shift--;
-    }
-    while (hz <= NS_PER_SEC) {
-        hz <<= 1;
-        shift++;
-    }
-    t->tsc_shift = shift;
-    t->tsc_to_system_mul = (u32)(((u64)NS_PER_SEC << 32) / hz);
-}
-
 void vcpu_info_update_time(struct vcpu *v)
 {
     struct vcpu_info *info = vcpu_info(v);
-    struct vcpu_time_info *t, now;
+    struct time_scale scale = time_tsc_scale();
+    struct vcpu_time_info *t;
+    u64 tsc = rdtsc();
 
     if (!info)
         return;
     t = &info->time;
-    now = (struct vcpu_time_info){.flags = XEN_PVCLOCK_TSC_STABLE_BIT};
-    rate(&now);
     WRITE_ONCE(t->version, t->version | 1);
     barrier();
-    t->tsc_to_system_mul = now.tsc_to_system_mul;
-    t->tsc_shift = now.tsc_shift;
-    t->flags = now.flags;
-    t->system_time = time_ns();
-    t->tsc_timestamp = rdtsc() + v->tsc_offset;
+    t->tsc_to_system_mul = scale.mul;
+    t->tsc_shift = scale.shift;
+    t->flags = XEN_PVCLOCK_TSC_STABLE_BIT;
+    t->system_time = time_from_tsc(tsc);
+    t->tsc_timestamp = tsc + v->tsc_offset;
     barrier();
     WRITE_ONCE(t->version, t->version + 1);
 }

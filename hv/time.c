@@ -37,7 +37,7 @@ struct reference {
 };
 
 static u64 tsc_hz, tsc_start;
-static u64 tsc_to_ns_mul; /* ns = ticks * mul >> 32 */
+static struct time_scale scale;
 static u64 apic_hz;
 static u64 ns_to_apic_mul; /* ticks = ns * mul >> 32 */
 static volatile u64 *hpet;
@@ -166,6 +166,19 @@ static const char *measure_any(const struct acpi_info *acpi)
     return measure_pit() ? "PIT" : NULL;
 }
 
+/* A multiplier of all 32 bits. */
+static struct time_scale scale_for(u64 hz)
+{
+    struct time_scale s = {0};
+
+    for (; hz > 2 * NS_PER_SEC; hz >>= 1)
+        s.shift--;
+    for (; hz <= NS_PER_SEC; hz <<= 1)
+        s.shift++;
+    s.mul = (u32)((NS_PER_SEC << 32) / hz);
+    return s;
+}
+
 void time_init(const struct acpi_info *acpi)
 {
     const char *by;
@@ -175,7 +188,7 @@ void time_init(const struct acpi_info *acpi)
     lapic_timer_calibrate(false);
     if (!by || tsc_hz == 0)
         panic("no reference clock: neither HPET, PM timer nor PIT counts");
-    tsc_to_ns_mul = mul_div(NS_PER_SEC, 1ull << 32, tsc_hz);
+    scale = scale_for(tsc_hz);
     ns_to_apic_mul = mul_div(apic_hz, 1ull << 32, NS_PER_SEC);
     tsc_start = rdtsc();
     log_info("TSC %llu kHz, APIC timer %llu kHz, by %s", (unsigned long long)tsc_hz / 1000,
@@ -187,19 +200,32 @@ u64 time_tsc_hz(void)
     return tsc_hz;
 }
 
-u64 time_tsc_to_ns(u64 ticks)
+struct time_scale time_tsc_scale(void)
 {
-    return mul_shift32(ticks, tsc_to_ns_mul);
+    return scale;
 }
 
-u64 time_ns_to_tsc(u64 ns)
+static unsigned __int128 ticks_to_ns(u64 ticks)
 {
-    return mul_div(ns, tsc_hz, NS_PER_SEC);
+    unsigned __int128 scaled = scale.shift < 0 ? ticks >> -scale.shift : ticks;
+
+    if (scale.shift > 0)
+        scaled <<= scale.shift;
+    return scaled * scale.mul >> 32;
+}
+
+/* The inverse of that very arithmetic, rounded up: what is set for a time is never found early when
+ * it fires, however long the machine has run. */
+static u64 ns_to_ticks(u64 ns)
+{
+    u64 scaled = mul_div(ns, 1ull << 32, scale.mul) + 1;
+
+    return scale.shift < 0 ? scaled << -scale.shift : (scaled >> scale.shift) + 1;
 }
 
 u64 time_ns(void)
 {
-    return time_tsc_to_ns(rdtsc() - tsc_start) + 1;
+    return (u64)ticks_to_ns(rdtsc() - tsc_start) + 1;
 }
 
 u64 time_from_tsc(u64 tsc)
@@ -209,13 +235,13 @@ u64 time_from_tsc(u64 tsc)
 
     if (ticks <= 0)
         return 1;
-    ns = (unsigned __int128)ticks * tsc_to_ns_mul >> 32;
+    ns = ticks_to_ns((u64)ticks);
     return ns >> 64 ? ~0ull - 1 : (u64)ns;
 }
 
 u64 time_to_tsc(u64 ns)
 {
-    return tsc_start + time_ns_to_tsc(ns - 1);
+    return tsc_start + ns_to_ticks(ns - 1);
 }
 
 u64 time_ns_to_apic(u64 ns)

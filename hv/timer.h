@@ -39,8 +39,14 @@ u64 time_from_tsc(u64 tsc);
 u64 time_ns_to_apic(u64 ns);
 /* TSC ticks per second, measured. */
 u64 time_tsc_hz(void);
-u64 time_tsc_to_ns(u64 ticks);
-u64 time_ns_to_tsc(u64 ns);
+
+/* ns = (ticks << shift) * mul >> 32, as xen/xen.h's vcpu_time_info has it. Root mode's own clock is
+ * computed so, and a guest that does likewise stays with it for ever. */
+struct time_scale {
+    u32 mul;
+    s8 shift;
+};
+struct time_scale time_tsc_scale(void);
 
 /* An empty queue for the calling CPU. */
 void timer_queue_init(struct timer_queue *q);
