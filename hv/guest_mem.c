@@ -56,12 +56,25 @@ void guest_paging_get(struct vcpu *v, struct guest_paging *g)
 /* One walk on its way. */
 struct walk {
     const struct guest_paging *g;
-    struct p2m_window *window;
     const struct paging_mode *mode;
     u64 gva;
     u32 access;      /* ACCESS_* */
     u64 permissions; /* W and U of all levels, NX of any */
 };
+
+/* RAM of v's domain, by what v's walks and copies have found before. What was found is good until
+ * the p2m changes: a change counts before it waits for CPUs to leave root mode (hv/quiesce.h), and
+ * so before what it took out is used again. */
+static void *ram_at(struct vcpu *v, gpa_t gpa, bool write)
+{
+    const struct p2m *p = &v->domain->p2m;
+    struct ram_cache *c = &v->ram;
+    u64 changes = __atomic_load_n(&p->changes, __ATOMIC_ACQUIRE);
+
+    if (unlikely(c->changes != changes))
+        *c = (struct ram_cache){.changes = changes};
+    return p2m_window_ram(p, &c->window[gpa.v >> 21 & (RAM_WINDOWS - 1)], gpa, write);
+}
 
 static u32 fault_code(const struct walk *w, bool present, bool reserved)
 {
@@ -129,7 +142,7 @@ static bool set_accessed(struct vcpu *v, const struct walk *w, gpa_t gpa, u64 en
 
     if ((entry & bits) == bits)
         return true;
-    at = p2m_ram(&v->domain->p2m, gpa, true);
+    at = ram_at(v, gpa, true);
     if (!at)
         return true;
     if (w->mode->entry_size == 4)
@@ -189,7 +202,7 @@ static u64 read_entry(const struct walk *w, const void *at)
 static int walk_level(struct vcpu *v, struct walk *w, unsigned level, u64 *out, u32 *error)
 {
     gpa_t gpa = entry_address(*out, w, level);
-    const void *at = p2m_ram(&v->domain->p2m, gpa, false);
+    const void *at = ram_at(v, gpa, false);
     bool pdpte = w->mode == &mode_pae && level == 3;
     bool leaf, allowed;
     u64 entry, bits = PTE_A;
@@ -230,11 +243,10 @@ static int walk_once(struct vcpu *v, struct walk *w, u64 *out, u32 *error)
     return rc;
 }
 
-static int walk_through(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access,
-                        struct p2m_window *window, gpa_t *gpa, u32 *error)
+int guest_walk(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access, gpa_t *gpa,
+               u32 *error)
 {
-    struct walk w = {
-        .g = g, .window = window, .mode = paging_mode(g), .gva = gva, .access = access};
+    struct walk w = {.g = g, .mode = paging_mode(g), .gva = gva, .access = access};
     int rc;
 
     if (!(g->cr0 & CR0_PG)) {
@@ -245,14 +257,6 @@ static int walk_through(struct vcpu *v, const struct guest_paging *g, u64 gva, u
         rc = walk_once(v, &w, &gpa->v, error);
     while (rc == -EAGAIN);
     return rc < 0 ? rc : 0;
-}
-
-int guest_walk(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access, gpa_t *gpa,
-               u32 *error)
-{
-    struct p2m_window window = {0};
-
-    return walk_through(v, g, gva, access, &window, gpa, error);
 }
 
 static size_t in_page(u64 address, size_t len)
@@ -294,26 +298,24 @@ int guest_write_phys(struct domain *d, gpa_t to, const void *from, size_t len)
 
 /* The page's part of a copy: where it is in the direct map, NULL if it is not there for this
  * access. */
-static void *linear_page(struct vcpu *v, const struct guest_paging *g, struct p2m_window *window,
-                         u64 gva, bool write)
+static void *linear_page(struct vcpu *v, const struct guest_paging *g, u64 gva, bool write)
 {
     gpa_t gpa;
     u32 error;
 
-    if (walk_through(v, g, gva, write ? ACCESS_WRITE : ACCESS_READ, window, &gpa, &error))
+    if (guest_walk(v, g, gva, write ? ACCESS_WRITE : ACCESS_READ, &gpa, &error))
         return NULL;
-    return p2m_window_ram(&v->domain->p2m, window, gpa, write);
+    return ram_at(v, gpa, write);
 }
 
 int guest_read(struct vcpu *v, void *to, u64 from, size_t len)
 {
-    struct p2m_window window = {0};
     struct guest_paging g;
 
     guest_paging_get(v, &g);
     while (len) {
         size_t n = in_page(from, len);
-        const void *page = linear_page(v, &g, &window, from, false);
+        const void *page = linear_page(v, &g, from, false);
 
         if (!page)
             return -EFAULT;
@@ -327,13 +329,12 @@ int guest_read(struct vcpu *v, void *to, u64 from, size_t len)
 
 int guest_write(struct vcpu *v, u64 to, const void *from, size_t len)
 {
-    struct p2m_window window = {0};
     struct guest_paging g;
 
     guest_paging_get(v, &g);
     while (len) {
         size_t n = in_page(to, len);
-        void *page = linear_page(v, &g, &window, to, true);
+        void *page = linear_page(v, &g, to, true);
 
         if (!page)
             return -EFAULT;

@@ -71,11 +71,19 @@ void p2m_let_go(mfn_t mfn);
 mfn_t p2m_lookup(const struct p2m *p, gfn_t gfn, enum p2m_type *type, u32 *attr);
 
 /* A piece of RAM that was looked up once: pages of one leaf need no second walk of the nested
- * tables. Good for as long as root mode is not left (hv/quiesce.h). Starts out zeroed. */
+ * tables. Good for as long as root mode is not left (hv/quiesce.h), or p2m.changes stands still.
+ * Starts out zeroed. */
 struct p2m_window {
     u64 base, size; /* guest-physical */
     u8 *at;
     bool writable;
+};
+
+/* A vcpu's, for hv/guest_mem.c. */
+#define RAM_WINDOWS 8 /* a power of two */
+struct ram_cache {
+    u64 changes; /* of the p2m, when they were looked up */
+    struct p2m_window window[RAM_WINDOWS];
 };
 
 /* As p2m_ram(), through w. */

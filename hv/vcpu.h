@@ -6,6 +6,7 @@
 #include "hv/cpu_state.h"
 #include "hv/fetch.h"
 #include "hv/insn.h"
+#include "hv/p2m.h"
 #include "hv/sched.h"
 #include "hv/spinlock.h"
 #include "hv/timer.h"
@@ -37,6 +38,8 @@ enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R
 #define BLOCK_PAUSED  (1u << 1) /* vcpu_pause() */
 #define BLOCK_DOWN    (1u << 2) /* not brought up, or its domain has shut down */
 #define BLOCK_IOREQ   (1u << 3) /* a device model works for it */
+
+#define HYPERCALLS    48 /* numbers that are counted */
 
 #define MTRR_VARIABLE 8u
 
@@ -77,6 +80,8 @@ struct vcpu {
     u64 tsc_aux;
     struct mtrr mtrr;
 
+    struct ram_cache ram; /* what its walks and copies have found */
+
     struct vlapic vlapic;
     struct timer apic_timer;
     struct sched_entity sched;
@@ -92,6 +97,7 @@ struct vcpu {
     u16 virq_port[NR_VIRQS];
 
     u64 exits[EXIT_REASONS]; /* counters */
+    u32 hypercalls[HYPERCALLS];
 };
 
 #define VCPU_NOT_LOADED (~0u)

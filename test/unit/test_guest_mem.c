@@ -510,6 +510,30 @@ static void test_copies_at_privilege(void **state)
     assert_int_equal(guest_read(&cpu, &b, 0x402000, 1), 0);
 }
 
+/* What a copy has found is forgotten when the p2m changes under it. */
+static void test_copies_see_changes(void **state)
+{
+    const u32 attr = PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB);
+    mfn_t other = virt_mfn(ram + 0x9000);
+    u8 b = 1;
+
+    (void)state;
+    two_pages();
+    ram[0x5000] = 50;
+    ram[0x9000] = 90;
+    assert_int_equal(guest_write(&cpu, 0x401008, &b, 1), 0);
+    assert_int_equal(guest_read(&cpu, &b, 0x401000, 1), 0);
+    assert_int_equal(b, 50);
+    assert_int_equal(p2m_remove(&dom, GFN(5), 1), 0);
+    assert_int_equal(guest_read(&cpu, &b, 0x401000, 1), -EFAULT);
+    assert_int_equal(p2m_add(&dom, GFN(5), other, 1, P2M_RAM, attr), 0);
+    assert_int_equal(guest_read(&cpu, &b, 0x401000, 1), 0);
+    assert_int_equal(b, 90);
+    assert_int_equal(p2m_add(&dom, GFN(5), other, 1, P2M_RAM_RO, attr & ~(u32)PTAB_W), 0);
+    assert_int_equal(guest_read(&cpu, &b, 0x401000, 1), 0);
+    assert_int_equal(guest_write(&cpu, 0x401000, &b, 1), -EFAULT);
+}
+
 static void test_physical_copies(void **state)
 {
     u8 buf[2 * PAGE_SIZE] = {1, 2, 3};
@@ -562,6 +586,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tables_of_others, setup, teardown),
         cmocka_unit_test_setup_teardown(test_copies_across_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_copies_at_privilege, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_copies_see_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_physical_copies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_writes_are_marked, setup, teardown),
     };
