@@ -32,7 +32,8 @@ int uart_parse(const char *option, struct uart_config *cfg) __must_check;
 void console_init(const struct uart_config *cfg);
 void console_register(struct console *c);
 
-/* The UART that console_init() found: its first port, 0 if there is none. It has UART_PORTS of them. */
+/* The UART that console_init() found: its first port, 0 if there is none. It has UART_PORTS of
+ * them. */
 #define UART_PORTS 8
 u16 console_uart_port(void);
 /* Has somebody typed? Any CPU. */

@@ -34,7 +34,8 @@ static void look_for_input(struct timer *t)
     timer_set(t, time_ns() + (fast ? FAST_LOOK : SLOW_LOOK));
 }
 
-/* Nobody answers for the ports in the domain: they read as ones, which no driver takes for a UART. */
+/* Nobody answers for the ports in the domain: they read as ones, which no driver takes for a UART.
+ */
 void dom0_console_init(struct domain *d)
 {
     u16 port = console_uart_port();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/cpu.h"
 #include "hv/dom0_power.h"
+#include "hv/dom0_report.h"
 #include "hv/domain.h"
-#include "hv/exit.h"
 #include "hv/log.h"
 #include "hv/pio.h"
 #include "hv/vendor.h"
@@ -24,7 +24,7 @@ static void pm1_write(struct vcpu *v, u16 port, unsigned size, u32 value)
     if (size >= 2 && (value & SLP_EN)) {
         log_info("dom0 %s", (value >> 10 & 7) == s5 ? "switches the machine off"
                                                     : "sends the machine to sleep");
-        exit_report(v->domain);
+        dom0_report(v->domain);
     }
     if (size == 1)
         out8(port, (u8)value);

@@ -2,7 +2,7 @@
 /* helium.elf: the privileged domain runs first, and when it ends the machine does. */
 #include "hv/dom0.h"
 #include "hv/domain.h"
-#include "hv/exit.h"
+#include "hv/dom0_report.h"
 #include "hv/first_domain.h"
 #include "hv/log.h"
 #include "hv/power.h"
@@ -20,7 +20,7 @@ static void ended(struct domain *d)
                                       "was reset by its watchdog"};
 
     log_info("dom0 %s", d->shutdown < 5 ? how[d->shutdown] : "stopped");
-    exit_report(d);
+    dom0_report(d);
     if (d->shutdown == SHUTDOWN_poweroff)
         power_off();
     power_reset();

@@ -20,6 +20,8 @@ struct hypercall_entry {
     bool privileged; /* the privileged domain's only */
 };
 
+_Static_assert(__HYPERVISOR_dm_op < HYPERCALLS - 1, "the last one counts those beyond");
+
 static hypercall_fn hc_multicall;
 
 static const struct hypercall_entry table[] = {
@@ -57,6 +59,7 @@ static s64 call(struct vcpu *v, u64 op, const u64 arg[HYPERCALL_ARGS])
 {
     const struct hypercall_entry *e = op < ARRAY_SIZE(table) ? &table[op] : NULL;
 
+    v->hypercalls[MIN(op, HYPERCALLS - 1ull)]++;
     if (!e || !e->fn) {
         log_unknown(v, op);
         return -ENOSYS;
@@ -173,6 +176,18 @@ void hypercall_init(struct domain *d)
 {
     d->hypercall = dispatch;
     d->hypercall_page = write_page;
+}
+
+void hypercall_report(const struct domain *d)
+{
+    for (unsigned op = 0; op < HYPERCALLS; op++) {
+        u64 n = 0;
+
+        for (unsigned i = 0; i < d->vcpus; i++)
+            n += d->vcpu[i]->hypercalls[op];
+        if (n)
+            log_debug("d%u: %llu times hypercall %u", d->id, (unsigned long long)n, op);
+    }
 }
 
 struct domain *hypercall_domain(struct vcpu *v, u16 domid, s64 *rc)

@@ -20,6 +20,9 @@ typedef s64 hypercall_fn(struct vcpu *v, const u64 arg[HYPERCALL_ARGS]);
 /* Gives d hypercalls: instruction and page. */
 void hypercall_init(struct domain *d);
 
+/* Logs, for debugging, how often d has issued each. */
+void hypercall_report(const struct domain *d);
+
 /* The handler asks for the whole hypercall to be issued again later: RIP stays at the instruction.
  */
 #define HYPERCALL_AGAIN ((s64)-0x7fffffff)
