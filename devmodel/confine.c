@@ -194,6 +194,7 @@ static bool own_spaces(void)
 
 static bool make_root(void)
 {
+    mkdir(CONFINE_PARENT, 0750);
     return !mkdir(CONFINE_ROOT, 0) || errno == EEXIST || complain(CONFINE_ROOT);
 }
 
