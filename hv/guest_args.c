@@ -3,15 +3,15 @@
 #include "hv/guest_args.h"
 #include "hv/guest_mem.h"
 #include "hv/vcpu.h"
-#include "hv/vendor.h"
-#include "hv/x86.h"
 
 bool guest_is_wide(struct vcpu *v)
 {
-    struct cpu_state s;
+    struct guest_paging g;
 
-    vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
-    return (s.efer & EFER_LMA) && (s.seg[SEG_CS].attr & SEG_L);
+    if (v->paging)
+        return v->paging->wide;
+    guest_paging_get(v, &g);
+    return g.wide;
 }
 
 /* Bytes of the 64-bit structure, without padding at its end. */

@@ -19,6 +19,7 @@ struct guest_paging {
     u64 rflags;
     u8 cpl;
     u8 phys_bits;
+    bool wide; /* 64-bit code */
 };
 
 void guest_paging_get(struct vcpu *v, struct guest_paging *g);

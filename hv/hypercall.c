@@ -95,11 +95,6 @@ static s64 hc_multicall(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
     return 0;
 }
 
-static bool is_64bit(const struct cpu_state *s)
-{
-    return (s->efer & EFER_LMA) && (s->seg[SEG_CS].attr & SEG_L);
-}
-
 /* The arguments' registers (xen/arch-x86/xen-x86_64.h and xen-x86_32.h). */
 static const u8 regs64[HYPERCALL_ARGS] = {RDI, RSI, RDX, R10, R8, R9};
 static const u8 regs32[HYPERCALL_ARGS] = {RBX, RCX, RDX, RSI, RDI, RBP};
@@ -117,33 +112,30 @@ bool hypercall_resumable(const struct vcpu *v, u32 op)
 
 void hypercall_set_arg(struct vcpu *v, unsigned i, u64 value)
 {
-    struct cpu_state s;
-
-    vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
-    v->gpr[is_64bit(&s) ? regs64[i] : regs32[i]] = value;
+    v->gpr[guest_is_wide(v) ? regs64[i] : regs32[i]] = value;
 }
 
 /* exit_hypercall() has moved RIP behind the instruction. */
 static void dispatch(struct vcpu *v)
 {
-    struct cpu_state s;
+    struct guest_paging paging;
     u64 arg[HYPERCALL_ARGS];
     u64 start = v->rip - sizeof(vendor->hypercall);
-    bool wide;
     s64 rc;
 
-    vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
-    if (SEG_DPL(s.seg[SEG_SS].attr) != 0) {
+    guest_paging_get(v, &paging);
+    if (paging.cpl != 0) {
         v->gpr[RAX] = (u64)-EPERM;
         return;
     }
-    wide = is_64bit(&s);
-    get_args(v, wide, arg);
-    rc = call(v, wide ? v->gpr[RAX] : (u32)v->gpr[RAX], arg);
+    get_args(v, paging.wide, arg);
+    v->paging = &paging;
+    rc = call(v, paging.wide ? v->gpr[RAX] : (u32)v->gpr[RAX], arg);
+    v->paging = NULL;
     if (rc == HYPERCALL_AGAIN)
         v->rip = start;
     else
-        v->gpr[RAX] = wide ? (u64)rc : (u32)rc;
+        v->gpr[RAX] = paging.wide ? (u64)rc : (u32)rc;
 }
 
 /* "mov eax, number; vmcall or vmmcall; ret", every STUB_SIZE bytes. */

@@ -17,6 +17,7 @@
 #include <xen/xen.h>
 
 struct domain;
+struct guest_paging;
 struct vcpu_vendor; /* VMCB or VMCS and what belongs to it: the vendor's own */
 struct xstate;
 
@@ -80,7 +81,8 @@ struct vcpu {
     u64 tsc_aux;
     struct mtrr mtrr;
 
-    struct ram_cache ram; /* what its walks and copies have found */
+    struct ram_cache ram;              /* what its walks and copies have found */
+    const struct guest_paging *paging; /* in a hypercall: what its copies go by; else NULL */
 
     struct vlapic vlapic;
     struct timer apic_timer;

@@ -30,7 +30,7 @@
 #include <xen/sys/evtchn.h>
 #include <xen/sys/privcmd.h>
 
-enum { SAMPLES = 201, REFUSED_BY_LINUX = 200, SECOND = 1000000000 };
+enum { SAMPLES = 201, UNKNOWN = 63, SECOND = 1000000000 };
 
 struct call {
     const char *name;
@@ -39,11 +39,11 @@ struct call {
 
 static int privcmd;
 
-static int64_t issue(const struct call *c, uint64_t *ticks)
+static int64_t ask(unsigned long request, const struct call *c, uint64_t *ticks)
 {
     privcmd_hypercall_t call = {.op = c->op, .arg = {c->arg[0], c->arg[1], c->arg[2]}};
     uint64_t start = __rdtsc();
-    int64_t rc = syscall(SYS_ioctl, privcmd, IOCTL_PRIVCMD_HYPERCALL, &call);
+    int64_t rc = syscall(SYS_ioctl, privcmd, request, &call);
 
     *ticks = __rdtsc() - start;
     return rc;
@@ -57,13 +57,13 @@ static int compare(const void *a, const void *b)
 }
 
 // The first ones bring pages and caches in.
-static uint64_t median(const struct call *c, bool fails)
+static uint64_t median(unsigned long request, const struct call *c, bool fails)
 {
     uint64_t ticks[SAMPLES];
     int64_t rc = 0;
 
     for (unsigned i = 0; i < SAMPLES; i++)
-        rc = issue(c, &ticks[i]);
+        rc = ask(request, c, &ticks[i]);
     check((rc < 0) == fails, "%s: %lld, %s", c->name, (long long)rc, strerror(errno));
     qsort(ticks, SAMPLES, sizeof(ticks[0]), compare);
     return ticks[SAMPLES / 2];
@@ -114,7 +114,7 @@ int main(void)
         {"hvm_op get_param", 34, {HVMOP_get_param, (uintptr_t)&param}},
         {"physdev_op irq_status_query", 33, {PHYSDEVOP_irq_status_query, (uintptr_t)&irq}},
     };
-    const struct call nothing = {"refused", REFUSED_BY_LINUX, {0}};
+    const struct call unknown = {"number without a handler", UNKNOWN, {0}};
     const struct call tick = {"tick", 24, {VCPUOP_set_singleshot_timer, 0, (uintptr_t)&now}};
     struct timespec clock;
     uint64_t base, ticks, late;
@@ -126,11 +126,13 @@ int main(void)
     unmask.port = send.port;
     clock_gettime(CLOCK_MONOTONIC, &clock);
     timer.timeout_abs_ns = (uint64_t)(clock.tv_sec + 60) * SECOND;
-    base = median(&nothing, true);
+    base = median(_IO('P', 0xff), &unknown, true);
+    printf("COST %s %lld\n", unknown.name,
+           (long long)(median(IOCTL_PRIVCMD_HYPERCALL, &unknown, true) - base));
     for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        ticks = median(&calls[i], false);
+        ticks = median(IOCTL_PRIVCMD_HYPERCALL, &calls[i], false);
         if (calls[i].arg[2] == (uintptr_t)&timer)
-            issue(&tick, &late); // the kernel's own timer was overwritten
+            ask(IOCTL_PRIVCMD_HYPERCALL, &tick, &late); // the kernel's own timer was overwritten
         printf("COST %s %lld\n", calls[i].name, (long long)(ticks - base));
     }
     group_done("hypercalls");
