@@ -14,6 +14,7 @@
 #define __aligned(n)                __attribute__((aligned(n)))
 #define __section(s)                __attribute__((section(s), used))
 #define __noreturn                  __attribute__((noreturn))
+#define __noinline                  __attribute__((noinline))
 
 #define ARRAY_SIZE(a)               (sizeof(a) / sizeof((a)[0]))
 #define container_of(p, type, memb) ((type *)((char *)(p)-offsetof(type, memb)))

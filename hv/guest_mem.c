@@ -78,7 +78,7 @@ struct walk {
  * so before what it took out is used again. */
 static void *ram_at(struct vcpu *v, gpa_t gpa, bool write)
 {
-    struct p2m_window *w = &v->ram.window[gpa.v >> 21 & (RAM_WINDOWS - 1)];
+    struct p2m_window *w = &v->ram.window[(gpa.v >> 21 ^ gpa.v >> 26) & (RAM_WINDOWS - 1)];
 
     return p2m_window_ram(&v->domain->p2m, w, gpa, write);
 }
@@ -304,23 +304,27 @@ static bool walk_plain(struct vcpu *v, const struct guest_paging *g, u64 gva, u3
     return true;
 }
 
-int guest_walk(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access, gpa_t *gpa,
-               u32 *error)
+static __noinline int walk_fully(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access,
+                                 gpa_t *gpa, u32 *error)
 {
     struct walk w = {.g = g, .mode = paging_mode(g), .gva = gva, .access = access};
     int rc;
 
+    do
+        rc = walk_once(v, &w, &gpa->v, error);
+    while (rc == -EAGAIN);
+    return rc < 0 ? rc : 0;
+}
+
+int guest_walk(struct vcpu *v, const struct guest_paging *g, u64 gva, u32 access, gpa_t *gpa,
+               u32 *error)
+{
     refresh(v);
     if (!(g->cr0 & CR0_PG)) {
         *gpa = GPA(gva & 0xffffffff);
         return 0;
     }
-    if (walk_plain(v, g, gva, access, gpa))
-        return 0;
-    do
-        rc = walk_once(v, &w, &gpa->v, error);
-    while (rc == -EAGAIN);
-    return rc < 0 ? rc : 0;
+    return walk_plain(v, g, gva, access, gpa) ? 0 : walk_fully(v, g, gva, access, gpa, error);
 }
 
 static size_t in_page(u64 address, size_t len)

@@ -80,7 +80,7 @@ struct p2m_window {
 };
 
 /* A vcpu's, for hv/guest_mem.c. */
-#define RAM_WINDOWS 8 /* a power of two */
+#define RAM_WINDOWS 32 /* a power of two */
 struct ram_cache {
     u64 changes; /* of the p2m, when they were looked up */
     struct p2m_window window[RAM_WINDOWS];
