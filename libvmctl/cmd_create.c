@@ -29,7 +29,8 @@ static char *config_text(const char *path, char *const *more, int count)
     if (text) {
         memcpy(text, f.data, f.size);
         length = f.size;
-        text[length++] = '\n';
+        if (text[length - 1] != '\n') /* a file that can be read is not empty */
+            text[length++] = '\n';
         for (int i = 0; i < count; i++)
             length += (size_t)sprintf(text + length, "%s\n", more[i]);
         text[length] = 0;

@@ -93,6 +93,15 @@ int vm_config_complete(struct vm_config *c)
     return rc;
 }
 
+long long vm_config_time_offset(const struct vm_config *c, time_t now)
+{
+    struct tm local;
+
+    if (!c->local_time || !localtime_r(&now, &local))
+        return c->time_offset;
+    return (long long)c->time_offset + local.tm_gmtoff;
+}
+
 const char *vm_config_loader(const struct vm_config *c)
 {
     return c->loader_path ? c->loader_path : LOADER_PATH;

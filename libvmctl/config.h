@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #define VM_MAX_DISKS   4 /* PIIX3 IDE has two channels of two drives */
 #define VM_MAX_NICS    8
@@ -50,6 +51,8 @@ struct vm_config {
     char *cmdline;
     char *boot; /* letters of boot devices in order, NULL: cd */
     bool acpi, acpi_s3, acpi_s4, hpet;
+    bool local_time; /* its clock shows this machine's local time, not UTC */
+    int time_offset; /* in seconds, and that much more */
 
     struct vm_disk disk[VM_MAX_DISKS];
     unsigned disks;
@@ -83,6 +86,9 @@ int vm_config_complete(struct vm_config *c);
 /* Writes one sentence to why if the guest could not be made like that. 0 or -EINVAL, -ENOENT, ...
  */
 int vm_config_check(const struct vm_config *c, char *why, size_t size);
+
+/* How far the guest's clock is from UTC when it starts at time now, in seconds. */
+long long vm_config_time_offset(const struct vm_config *c, time_t now);
 
 /* The file that is used for each, the default where none was named. */
 const char *vm_config_loader(const struct vm_config *c);

@@ -321,6 +321,20 @@ static int read_tsc_mode(struct reader *r)
               : 0;
 }
 
+static int read_local_time(struct reader *r)
+{
+    return get_bool(r, &r->c->local_time);
+}
+
+static int read_time_offset(struct reader *r)
+{
+    long n = 0;
+    int rc = get_number(r, INT_MIN, INT_MAX, &n);
+
+    r->c->time_offset = (int)n;
+    return rc;
+}
+
 static int read_acpi(struct reader *r)
 {
     return get_bool(r, &r->c->acpi);
@@ -763,6 +777,8 @@ static const struct key {
     WITH("firmware", read_firmware),
     WITH("cpu_weight", read_cpu_weight),
     WITH("tsc_mode", read_tsc_mode),
+    WITH("localtime", read_local_time),
+    WITH("rtc_timeoffset", read_time_offset),
     WITH("hdtype", read_hd_type),
     WITH("bios_path_override", read_bios_path),
     WITH("firmware_override", read_loader),
@@ -799,8 +815,6 @@ static const struct key {
     ONLY("xen_platform_pci", 0, "paravirtual disks and network cards are not served yet"),
     ONLY("nestedhvm", 0, "guests cannot run hypervisors"),
     ONLY("viridian", 0, "Hyper-V's interfaces are not offered yet"),
-    ONLY("localtime", 0, "guests' clocks start at UTC"),
-    ONLY("rtc_timeoffset", 0, "guests' clocks start at UTC"),
     ONLY("nographic", 0, "use vnc=0 and serial"),
     ONLY("sdl", 0, USE_VNC),
     ONLY("opengl", 0, USE_VNC),

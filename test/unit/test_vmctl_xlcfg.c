@@ -303,7 +303,30 @@ static void test_every_key(void **state)
     }
 }
 
-static void test_shares_and_clocks(void **state)
+/* Not only the zone counts, but which half of the year it is there. */
+static void test_time(void **state)
+{
+    const time_t winter = 1700000000, summer = 1690000000;
+
+    (void)state;
+    setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+    tzset();
+    accepts("rtc_timeoffset='-86400'");
+    assert_int_equal(vm_config_time_offset(&config, winter), -86400);
+    accepts("localtime=1");
+    assert_int_equal(vm_config_time_offset(&config, winter), 3600);
+    assert_int_equal(vm_config_time_offset(&config, summer), 7200);
+    accepts("localtime=1\nrtc_timeoffset=2147483647");
+    assert_int_equal(vm_config_time_offset(&config, summer), 2147483647ll + 7200);
+    accepts("localtime=0");
+    assert_int_equal(vm_config_time_offset(&config, summer), 0);
+    refuses(
+        "rtc_timeoffset=2147483648",
+        "g.cfg, line 1: rtc_timeoffset is 2147483648, and has to be from -2147483648 to 2147483647.");
+    unsetenv("TZ");
+}
+
+static void test_further_keys(void **state)
 {
     (void)state;
     accepts("cpu_weight=512\ntsc_mode='native'\nhdtype='ide'\nusbversion=1\nvncpasswd='12345678'\n"
@@ -426,7 +449,8 @@ int main(void)
         TEST(test_serial_and_lists),
         TEST(test_nothing_is_ignored),
         TEST(test_every_key),
-        TEST(test_shares_and_clocks),
+        TEST(test_further_keys),
+        TEST(test_time),
         TEST(test_later_wins),
         TEST(test_syntax),
         TEST(test_check),
