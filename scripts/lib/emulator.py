@@ -166,8 +166,7 @@ def qemu_firmware(machine, workdir):
 
 def qemu_console(machine):
     if machine.typed:
-        return ["-chardev", f"socket,id=line,host=localhost,port={machine.line},server=on,wait=on",
-                "-serial", "chardev:line"]
+        return ["-chardev", f"socket,id=line,host=localhost,port={machine.line},server=on,wait=on", "-serial", "chardev:line"]
     return ["-debugcon" if machine.debug_port else "-serial", f"file:{machine.log}"]
 
 

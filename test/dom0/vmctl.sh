@@ -1,0 +1,287 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# vmctl: every command of vmctl, on guests that run: one that has no system and stays in its firmware, and
+# the Linux guest of scripts/mkguest from the test volume (vmlinuz, initrd.img, cd.iso).
+
+. "${0%/*}/lib.sh"
+volume=/mnt/test
+out=/tmp/console.out
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for()
+{
+    left=$1
+    shift
+    until "$@" >/dev/null 2>&1; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || return 1
+        sleep 1
+    done
+}
+
+# eventually NAME SECONDS COMMAND...
+eventually()
+{
+    name_of_wait=$1
+    shift
+    if wait_for "$@"; then ok "$name_of_wait"; else not_ok "$name_of_wait" "not within $1 s; console: $(tail -n 1 $out 2>/dev/null)"; fi
+}
+
+# exits_with CODE SENTENCE COMMAND...: fails like that, in one line.
+exits_with()
+{
+    wanted="$1 vmctl: $2"
+    shift 2
+    said=$("$@" 2>&1 >/dev/null)
+    is "says:$wanted" "$wanted" "$? $said"
+}
+
+# field KEY COMMAND...: of what a command says by --json, the first of lists.
+field()
+{
+    key=$1
+    shift
+    "$@" | sed -n "s/.*\"$key\": \[*\"*\([^],\"}]*\).*/\1/p" | head -n 1
+}
+
+id_of()
+{
+    field id vmctl info --json "$1" 2>/dev/null
+}
+
+gone()
+{
+    ! vmctl info "$1"
+}
+
+# nothing_left NAME GUEST: no domain, no entry of it in the store, no process, no socket, no network card.
+nothing_left()
+{
+    is "$1-domains" 1 "$(vmctl list --json | grep -c '"id"')"
+    is "$1-store" 0 "$(xenstore-list /local/domain | grep -c -v '^0$')"
+    is "$1-store-vm" 0 "$(xenstore-list /vm 2>/dev/null | wc -l)"
+    is "$1-store-models" 0 "$(xenstore-list /local/domain/0/device-model 2>/dev/null | wc -l)"
+    is "$1-processes" 0 "$(ps | grep -c -E '[x]en-qemu|[h]elium/devmodel')"
+    is "$1-sockets" 0 "$(ls /run/vmctl 2>/dev/null | grep -c qmp)"
+    is "$1-taps" 0 "$(ls /sys/class/net | grep -c '^vif')"
+}
+
+# size_of FILE: "WIDTHxHEIGHT" of a PNG picture; of none: nothing.
+size_of()
+{
+    [ "$(head -c 8 "$1" | od -An -tx1 | tr -d ' ')" = 89504e470d0a1a0a ] || return
+    set -- $(dd if="$1" bs=1 skip=16 count=8 2>/dev/null | od -An -tu1)
+    echo "$(($3 * 256 + $4))x$(($7 * 256 + $8))"
+}
+
+# still GUEST: its screen is in text mode and has not changed for five seconds.
+still()
+{
+    vmctl screenshot "$1" /tmp/still.png && [ "$(size_of /tmp/still.png)" = 720x400 ] && sleep 5 &&
+        vmctl screenshot "$1" /tmp/later.png && cmp /tmp/still.png /tmp/later.png
+}
+
+# ---- a guest that has no system ----
+
+make_images()
+{
+    dd if=/dev/urandom of=/tmp/one.iso bs=2048 count=100 2>/dev/null
+    dd if=/dev/urandom of=/tmp/two.iso bs=2048 count=100 2>/dev/null
+    cat >/tmp/bios.cfg <<'END'
+name = "bios"
+type = "hvm"
+memory = 64
+serial = "pty"
+cpu_weight = 128
+disk = [ '/tmp/one.iso,,hdc:cdrom,r', ',,hdd:cdrom' ]
+vif = [ 'mac=00:16:3e:00:00:01' ]
+END
+}
+
+test_create()
+{
+    is create-dry "bios can be created." "$(vmctl create -n /tmp/bios.cfg)"
+    nothing_left dry bios
+    is create-json '{"id": 1}' "$(vmctl create -p --json /tmp/bios.cfg)"
+    exits_with 1 "The name bios is taken by domain 1." vmctl create /tmp/bios.cfg
+    is create-state paused "$(field state vmctl info --json bios)"
+    at_least create-memory 65536 "$(field memory_kib vmctl info --json bios)"
+    is create-time 0.000 "$(field cpu_seconds vmctl info --json bios)"
+    exits_with 1 "Domain 1 does not run: it is paused." vmctl shutdown bios
+    succeeds unpause vmctl unpause bios
+    eventually runs 60 sh -c "vmctl stats --json bios | grep -q '\"io\": \[[1-9]'"
+    is xl-lists-it "bios 1 64 1" "$(xl list | awk '$2 == 1 { print $1, $2, $3, $4 }')"
+    is list-line "1 bios 64 1" "$(vmctl list | awk '$1 == 1 { print $1, $2, $3, $4 }')"
+    is vnc 127.0.0.1:5900 "$(vmctl vnc bios)"
+    is vnc-json '{"vnc": "127.0.0.1:5900"}' "$(vmctl vnc --json bios)"
+    is serial-pty 1 "$(ls -d "$(field serial vmctl info --json bios)" | wc -l)"
+    is tap 1 "$(ls /sys/class/net | grep -c '^vif1.0-emu$')"
+}
+
+# Its firmware finds nothing to start and says so, and waits for keys.
+test_screen()
+{
+    eventually firmware-done 120 still bios
+    succeeds screenshot vmctl screenshot bios /tmp/a.png
+    is screenshot-size 720x400 "$(size_of /tmp/a.png)"
+    is screenshot-stdout "$(sha256sum </tmp/a.png)" "$(vmctl screenshot bios - | sha256sum)"
+    exits_with 1 "The picture /nowhere/a.png cannot be written: No such file or directory." vmctl screenshot bios /nowhere/a.png
+    succeeds key vmctl key bios esc
+    exits_with 2 "There is no key called nokey in ctrl-nokey." vmctl key bios ctrl-nokey
+}
+
+test_cd()
+{
+    is cd-list "hdc /tmp/one.iso,hdd empty," "$(vmctl cd bios | awk '{ print $1, $NF }' | tr '\n' ,)"
+    exits_with 2 "The guest has more than one CD drive: say which." vmctl cd bios /tmp/two.iso
+    succeeds cd-change vmctl cd -d hdc bios /tmp/two.iso
+    is cd-changed /tmp/two.iso "$(vmctl cd bios | awk '$1 == "hdc" { print $NF }')"
+    succeeds cd-eject vmctl cd -e -d hdc bios
+    is cd-ejected "open empty" "$(vmctl cd bios | awk '$1 == "hdc" { print $(NF - 1), $NF }')"
+    exits_with 1 "The image /tmp/none.iso cannot be opened: No such file or directory." vmctl cd -d hdd bios /tmp/none.iso
+    exits_with 1 "The guest has no CD drive hda." vmctl cd -d hda bios /tmp/two.iso
+    is cd-json 2 "$(vmctl cd --json bios | grep -c '"cdrom": true')"
+}
+
+test_counters()
+{
+    at_least stats-exits 100 "$(field io vmctl stats --json bios)"
+    at_least stats-devmodel 10 "$(vmctl stats --json bios | sed -n 's/.*"server": 0, "sent": \([0-9]*\).*/\1/p')"
+    at_least stats-qemu 10 "$(vmctl stats --json bios | sed -n 's/.*"server": 1, "sent": \([0-9]*\).*/\1/p')"
+    is top-guest 1 "$(vmctl top --json -n 1 -d 1 | grep -c '"name": "bios", "state"')"
+    succeeds pause vmctl pause bios
+    before=$(field run_ns vmctl stats --json bios)
+    sleep 2
+    is paused-time "$before" "$(field run_ns vmctl stats --json bios)"
+    is paused-state paused "$(field state vmctl info --json bios)"
+    succeeds unpause-again vmctl unpause bios
+}
+
+# One that cannot be asked is reset, and destroyed.
+test_end()
+{
+    exits_with 1 "Domain 1 does not listen to requests to reboot." vmctl reboot bios
+    exits_with 1 "bios has not shut down within 3 seconds." vmctl shutdown -t 3 bios
+    succeeds reset vmctl reboot -f bios
+    eventually restarted 120 sh -c "vmctl list --json | grep -q '\"id\": 2, \"name\": \"bios\"'"
+    eventually restarted-runs 60 sh -c "vmctl stats --json bios | grep -q '\"io\": \[[1-9]'"
+    succeeds destroy vmctl destroy bios
+    wait_for 20 sh -c '! ps | grep -q "[x]en-qemu"'
+    nothing_left destroyed bios
+}
+
+test_interrupted()
+{
+    vmctl create /tmp/bios.cfg >/tmp/interrupted 2>&1 &
+    sleep 1
+    kill -INT $!
+    wait $!
+    is interrupted-status 1 $?
+    is interrupted-says "vmctl: It was interrupted." "$(cat /tmp/interrupted)"
+    nothing_left interrupted bios
+}
+
+# ---- a guest with Linux ----
+
+say_to_guest()
+{
+    echo "$*" >&3
+}
+
+# sees TEXT: a line of the guest's serial port is that, or begins so.
+sees()
+{
+    tr -d '\r' <$out | grep -q "^$1"
+}
+
+start_linux()
+{
+    cat >/tmp/linux.cfg <<'END'
+name = "linux"
+type = "hvm"
+memory = 128
+kernel = "/mnt/test/vmlinuz"
+ramdisk = "/mnt/test/initrd.img"
+extra = "console=ttyS0 guest.run=disk"
+serial = "pty"
+disk = [ '/mnt/test/cd.iso,,hdc:cdrom,r' ]
+END
+    succeeds linux-create vmctl create -p /tmp/linux.cfg
+    attach
+    succeeds linux-unpause vmctl unpause linux
+    eventually linux-userland 600 sees "HELIUM-GUEST DONE"
+}
+
+# This script's end of the guest's serial port: descriptor 3, and $out.
+attach()
+{
+    rm -f /tmp/console.in
+    mkfifo /tmp/console.in
+    vmctl console linux </tmp/console.in >$out 2>/tmp/console.err &
+    console=$!
+    exec 3>/tmp/console.in
+}
+
+test_linux_console()
+{
+    say_to_guest "echo con''sole-\$((6 * 7))"
+    eventually console-both-ways 60 sees console-42
+    succeeds type vmctl key -t -d 100 linux "echo key''board-\$((6 * 7)) >/dev/ttyS0
+"
+    eventually keyboard 60 sees keyboard-42
+    succeeds press vmctl key -d 100 linux e c h o spc p r e s s e d spc shift-dot slash d e v slash t t y shift-s 0 ret
+    eventually keys 60 sees pressed
+    succeeds linux-screenshot vmctl screenshot linux /tmp/c.png
+    at_least linux-screen-has-text 1000 "$(wc -c </tmp/c.png)"
+}
+
+test_linux_cd()
+{
+    sum=$(head -c 204800 /tmp/two.iso | sha256sum | cut -d' ' -f1)
+    say_to_guest "mkdir -p /mnt; modprobe isofs; mount -r /dev/sr0 /mnt && echo mou''nted"
+    eventually cd-mounted 60 sees mounted
+    is cd-locked 1 "$(vmctl cd linux | grep -c 'hdc.*locked')"
+    exits_with 1 "The guest has locked its drive hdc: it uses the CD." vmctl cd linux /tmp/two.iso
+    say_to_guest "umount /mnt; echo um''ounted"
+    eventually cd-unmounted 60 sees umounted
+    eventually cd-unlocked 30 sh -c "vmctl cd linux | grep -v locked"
+    succeeds cd-inserted vmctl cd linux /tmp/two.iso
+    say_to_guest "sleep 2; head -c 204800 /dev/sr0 | sha256sum"
+    eventually cd-read 60 sees "$sum"
+}
+
+test_linux_end()
+{
+    say_to_guest "mkdir -p /sbin; ln -s /bin/busybox /sbin/poweroff; ln -s /bin/busybox /sbin/reboot; echo re''ady"
+    eventually sbin 60 sees ready
+    old=$(id_of linux)
+    succeeds linux-reboot vmctl reboot linux
+    eventually linux-rebooted 240 sh -c "vmctl list --json | grep -v '\"id\": $old,' | grep -q '\"name\": \"linux\"'"
+    eventually console-ended 20 sh -c "! kill -0 $console 2>/dev/null"
+    exec 3>&-
+    attach
+    eventually linux-userland-again 600 sees "HELIUM-GUEST DONE"
+    succeeds linux-shutdown vmctl shutdown -b -t 240 linux
+    sees "HELIUM-GUEST POWER" && ok power-button || not_ok power-button "it was not heard"
+    eventually linux-gone 30 gone linux
+    exec 3>&-
+    wait_for 20 sh -c '! ps | grep -q "[x]en-qemu"'
+    nothing_left linux linux
+}
+
+modprobe tun
+make_images
+test_create
+test_screen
+test_cd
+test_counters
+test_end
+test_interrupted
+if [ -e $volume/vmlinuz ]; then
+    start_linux
+    test_linux_console
+    test_linux_cd
+    test_linux_end
+fi
+finish
