@@ -193,8 +193,7 @@ void domain_destroy(struct domain *d)
 
 void domain_start(struct domain *d)
 {
-    for (unsigned i = 0; i < d->vcpus; i++)
-        vcpu_info_update_time(d->vcpu[i]);
+    shared_info_refresh(d);
     for (unsigned i = 0; i < d->vcpus; i++)
         vcpu_unblock(d->vcpu[i], BLOCK_DOWN);
 }

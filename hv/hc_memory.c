@@ -119,6 +119,8 @@ static s64 add_to_physmap(struct vcpu *v, u64 at)
     rc = enter_shared(d, GFN(a.gpfn), m);
     if (rc == 0 && a.space == XENMAPSPACE_grant_table)
         rc = move_grant_frame(d, (u32)a.idx, m, GFN(a.gpfn));
+    if (rc == 0 && a.space == XENMAPSPACE_shared_info)
+        shared_info_refresh(d);
     return rc;
 }
 

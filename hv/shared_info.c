@@ -124,6 +124,13 @@ void vcpu_info_update_time(struct vcpu *v)
     WRITE_ONCE(t->version, t->version + 1);
 }
 
+void shared_info_refresh(struct domain *d)
+{
+    put_wallclock(d);
+    for (unsigned i = 0; i < d->vcpus; i++)
+        vcpu_info_update_time(d->vcpu[i]);
+}
+
 void shared_info_set_wallclock(struct domain *d, u64 seconds, u32 nanoseconds)
 {
     wallclock = (struct wallclock){0, (u32)seconds, nanoseconds, (u32)(seconds >> 32)};

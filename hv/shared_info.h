@@ -31,6 +31,10 @@ void vcpu_info_forget(struct vcpu *v);
 /* Writes v's time (TSC now, and its rate). */
 void vcpu_info_update_time(struct vcpu *v);
 
+/* The whole of d's time anew: whoever used the page before, as firmware does, may have cleared it.
+ */
+void shared_info_refresh(struct domain *d);
+
 /* A guest's shared page follows the width of the code that sets up its hypercalls or its callback:
  * the vcpu's code right now. v's CPU. */
 void shared_info_latch(struct vcpu *v);

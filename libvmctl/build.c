@@ -2,10 +2,16 @@
 #include "libvmctl/build.h"
 #include "libvmctl/image.h"
 #include "libvmctl/layout.h"
+#include "libvmctl/linux_boot.h"
+#include "libvmctl/model.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xen/grant_table.h>
 #include <xen/memory.h>
 #include <xen/hvm/e820.h>
@@ -15,6 +21,14 @@
 
 #define LOADER_MAX   (4u << 20)
 #define FIRMWARE_MAX (16u << 20)
+#define KERNEL_MAX   (256u << 20)
+#define INITRD_MAX   (2000u << 20)
+
+/* Kept free below the end of RAM: firmware works there while it starts the machine. */
+#define FIRMWARE_TOP (8u << 20)
+/* And below here it tests the memory. */
+#define FIRMWARE_LOW (16u << 20)
+#define CHUNK_PAGES  1024u /* of a guest's memory, mapped at a time */
 
 /* What QEMU adds to a guest for its cards' ROMs and video memory, beyond what was taken off its
  * RAM. */
@@ -294,6 +308,87 @@ static int load_files(struct vmctl *v, const struct vm_config *c, uint16_t id,
     return rc;
 }
 
+/* ---- a kernel booted directly ---- */
+
+static int write_guest(struct vmctl *v, uint16_t id, uint64_t at, const void *from, size_t size)
+{
+    while (size) {
+        size_t n = size < CHUNK_PAGES * LAYOUT_PAGE ? size : CHUNK_PAGES * LAYOUT_PAGE;
+        char *p = xen_map(v, id, at / LAYOUT_PAGE, pages_of(n));
+
+        if (!p)
+            return cannot_map(v);
+        memcpy(p, from, n);
+        xen_unmap(v, p, pages_of(n));
+        from = (const char *)from + n;
+        at += n;
+        size -= n;
+    }
+    return 0;
+}
+
+void build_stub_path(uint16_t id, char *path, size_t size)
+{
+    snprintf(path, size, MODEL_RUN_DIR "/linux-%u", id);
+}
+
+static int write_stub(struct vmctl *v, const struct linux_boot *at, uint16_t id)
+{
+    uint8_t stub[LINUX_STUB_SIZE];
+    char path[64];
+    int fd, rc = 0;
+
+    linux_boot_stub(at, stub);
+    build_stub_path(id, path, sizeof(path));
+    mkdir(MODEL_RUN_DIR, 0755);
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || write(fd, stub, sizeof(stub)) != (ssize_t)sizeof(stub))
+        rc = vm_fail(v, errno, "%s cannot be written: %s.", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static int stage(struct vmctl *v, const struct vm_config *c, uint16_t id,
+                 const struct linux_boot *at, const struct file *kernel, const struct file *initrd)
+{
+    void *p = malloc(at->stage_size);
+    int rc = p ? 0 : vm_fail(v, ENOMEM, "No memory.");
+
+    if (rc == 0) {
+        linux_boot_stage(at, kernel, c->cmdline, p);
+        rc = write_guest(v, id, at->stage, p, at->stage_size);
+    }
+    if (rc == 0)
+        rc = write_guest(v, id, at->initrd, initrd->data, initrd->size);
+    free(p);
+    return rc ? rc : write_stub(v, at, id);
+}
+
+/* What is no Linux kernel, or does not fit, or is for other firmware, is left to QEMU, which hands
+ * it over byte by byte. */
+static int load_linux(struct vmctl *v, const struct vm_config *c, const struct layout *l,
+                      uint64_t low, struct build *b)
+{
+    struct file kernel = {0}, initrd = {0};
+    struct linux_boot at;
+    int rc = read_file(v, &kernel, c->kernel, KERNEL_MAX);
+
+    if (rc == 0 && c->initrd)
+        rc = read_file(v, &initrd, c->initrd, INITRD_MAX);
+    if (low < FIRMWARE_LOW)
+        low = FIRMWARE_LOW;
+    if (rc == 0 && l->low_end > FIRMWARE_TOP &&
+        linux_boot_plan(&at, &kernel, c->cmdline, initrd.size, low, l->low_end - FIRMWARE_TOP) ==
+            0) {
+        rc = stage(v, c, b->id, &at, &kernel, &initrd);
+        b->kernel_loaded = true;
+    }
+    free(kernel.data);
+    free(initrd.data);
+    return rc;
+}
+
 /* hvm_info_table, and the special pages: zero but for the page directory. */
 static int fill_pages(struct vmctl *v, const struct vm_config *c, uint16_t id,
                       const struct layout *l)
@@ -476,6 +571,8 @@ int build_domain(struct vmctl *v, const struct vm_config *c, struct build *b)
         rc = set_memory_map(v, b->id, &l);
     if (rc == 0)
         rc = load_files(v, c, b->id, &l, &image, &at);
+    if (rc == 0 && c->kernel && c->bios == VM_SEABIOS)
+        rc = load_linux(v, c, &l, at.end, b);
     if (rc == 0)
         rc = fill_pages(v, c, b->id, &l);
     if (rc == 0)

@@ -185,6 +185,20 @@ static int check(struct vmctl *v, const struct vm_config *c)
 }
 
 /* The name again, now that it stands in the store: of two that came at once, both cannot stay. */
+/* QEMU is told of the small program instead of the kernel that is loaded already. */
+static int start_model(struct vmctl *v, const struct vm_config *c, const struct build *b)
+{
+    struct vm_config changed = *c;
+    char stub[64];
+
+    if (!b->kernel_loaded)
+        return model_start(v, c, b->id);
+    build_stub_path(b->id, stub, sizeof(stub));
+    changed.kernel = stub;
+    changed.initrd = changed.cmdline = NULL;
+    return model_start(v, &changed, b->id);
+}
+
 static int make(struct vmctl *v, const struct vm_config *c, struct build *b)
 {
     int rc = unless_cancelled(v, build_domain(v, c, b));
@@ -194,14 +208,18 @@ static int make(struct vmctl *v, const struct vm_config *c, struct build *b)
     if (rc == 0)
         rc = name_is_free(v, c->name, b->id);
     if (rc == 0)
-        rc = unless_cancelled(v, model_start(v, c, b->id));
+        rc = unless_cancelled(v, start_model(v, c, b));
     return rc ? rc : screen_lock(v, c, b->id);
 }
 
 /* All that may be there of it. */
 static int unmake(struct vmctl *v, uint16_t id)
 {
+    char stub[64];
+
     model_stop(v, id);
+    build_stub_path(id, stub, sizeof(stub));
+    unlink(stub);
     store_remove(v, id);
     return destroy_domain(v, id);
 }
