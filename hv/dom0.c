@@ -370,7 +370,7 @@ static struct domain *make_domain(const struct boot_info *bi, int *rc)
         return NULL;
     for (unsigned i = 0; i < d->vcpus; i++) {
         d->vcpu[i]->sched.pinned = i;
-        sched_set_class(&d->vcpu[i]->sched, SCHED_URGENT);
+        d->vcpu[i]->sched.boostable = true;
     }
     vendor->pio_access(d, 0, 0xffff, true);
     d->page_fault = touch_device;

@@ -147,6 +147,7 @@ static void wake_from_ioreq(struct vcpu *v)
 {
     vcpu_request(v, REQ_IOREQ);
     vcpu_unblock(v, BLOCK_IOREQ);
+    vcpu_run_next(v);
 }
 
 static void set_pending(struct domain *d, evtchn_port_t port, struct vcpu *v)

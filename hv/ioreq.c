@@ -153,6 +153,7 @@ static void send(struct vcpu *v, struct ioreq_server *s, struct ioreq *r, u32 co
 
     *w = (struct ioreq_wait){.busy = true, .server = s, .size = (u8)r->size, .count = count};
     vcpu_block(v, BLOCK_IOREQ);
+    sched_owe(&v->sched);
     r->vp_eport = s->port[v->id];
     set_state(slot_of(s, v->id), *r, STATE_IOREQ_READY);
     evtchn_notify_hv(v->domain, s->port[v->id]);

@@ -27,8 +27,9 @@ static void slice_over(struct timer *t)
 static struct vcpu *pick(struct percpu *c)
 {
     u64 slice = 0, now = time_ns();
-    struct vcpu *v = vcpu_of(sched_pick(&c->rq, now, &slice));
+    struct vcpu *v = vcpu_of(sched_pick(&c->rq, c->next ? &c->next->sched : NULL, now, &slice));
 
+    c->next = NULL;
     if (v && slice)
         timer_set(&c->slice, now + slice);
     else

@@ -22,10 +22,35 @@ void sched_entity_init(struct sched_entity *e, unsigned cpu, u32 blocked)
     };
 }
 
+static struct run_queue *lock_queue(struct sched_entity *e)
+{
+    for (;;) {
+        struct run_queue *rq = queues[READ_ONCE(e->cpu)];
+
+        spin_lock(&rq->lock);
+        if (rq->cpu == e->cpu)
+            return rq;
+        spin_unlock(&rq->lock); /* it moved meanwhile */
+    }
+}
+
+void sched_entity_fini(struct sched_entity *e)
+{
+    struct run_queue *rq = lock_queue(e);
+
+    if (rq->debtor == e)
+        rq->debtor = NULL;
+    spin_unlock(&rq->lock);
+}
+
+/* What an entity ran while it was URGENT is not held against it for longer than a slice, or it
+ * would wait until everybody else has run as much. */
 static void enqueue(struct run_queue *rq, struct sched_entity *e)
 {
     struct sched_entity **at = &rq->head[e->class];
 
+    if (e->boostable && e->vruntime > rq->min_vruntime + SCHED_SLICE_NS)
+        e->vruntime = rq->min_vruntime + SCHED_SLICE_NS;
     /* A sleeper keeps at most one slice of credit, or it would shut the others out for as long as
      * it had slept. */
     if (e->vruntime + SCHED_SLICE_NS < rq->min_vruntime)
@@ -49,15 +74,35 @@ static void dequeue(struct run_queue *rq, struct sched_entity *e)
     rq->runnable--;
 }
 
+static u64 weighted(const struct sched_entity *e, u64 ran)
+{
+    return ran * SCHED_WEIGHT_DEFAULT / e->weight;
+}
+
+static void bill(struct run_queue *rq, u64 ran)
+{
+    struct sched_entity *e = rq->debtor;
+    bool queued = e->queued;
+
+    if (queued)
+        dequeue(rq, e);
+    e->vruntime += weighted(e, ran);
+    if (queued)
+        enqueue(rq, e);
+}
+
 /* Accounts for the time since e was picked. */
 static void charge(struct run_queue *rq, struct sched_entity *e, u64 now)
 {
     u64 ran = now > e->started ? now - e->started : 0;
 
     e->runtime += ran;
+    e->boosted += ran;
     rq->busy += ran;
-    e->vruntime += ran * SCHED_WEIGHT_DEFAULT / e->weight;
+    e->vruntime += weighted(e, ran);
     e->started = now;
+    if (e->boostable && rq->debtor)
+        bill(rq, ran);
     if (e->class == SCHED_NORMAL && e->vruntime > rq->min_vruntime &&
         (!rq->head[SCHED_NORMAL] || rq->head[SCHED_NORMAL]->vruntime > rq->min_vruntime))
         rq->min_vruntime = rq->head[SCHED_NORMAL]
@@ -66,7 +111,7 @@ static void charge(struct run_queue *rq, struct sched_entity *e, u64 now)
 }
 
 /* Takes what runs off the CPU, back into the queue if it can go on. */
-static void put_current(struct run_queue *rq, u64 now)
+static void put_current(struct run_queue *rq, bool gives_turn, u64 now)
 {
     struct sched_entity *e = rq->current;
 
@@ -75,6 +120,8 @@ static void put_current(struct run_queue *rq, u64 now)
     charge(rq, e, now);
     e->running = false;
     rq->current = NULL;
+    if (e->class == SCHED_URGENT && (gives_turn || e->boosted >= SCHED_SLICE_NS))
+        e->class = SCHED_NORMAL;
     if (!e->blocked)
         enqueue(rq, e);
 }
@@ -85,6 +132,8 @@ static void set_current(struct run_queue *rq, struct sched_entity *e, u64 now)
     e->running = true;
     e->started = now;
     rq->current = e;
+    if (!e->boostable)
+        rq->debtor = NULL;
 }
 
 static struct sched_entity *first(const struct run_queue *rq)
@@ -93,18 +142,6 @@ static struct sched_entity *first(const struct run_queue *rq)
         if (rq->head[c])
             return rq->head[c];
     return NULL;
-}
-
-static struct run_queue *lock_queue(struct sched_entity *e)
-{
-    for (;;) {
-        struct run_queue *rq = queues[READ_ONCE(e->cpu)];
-
-        spin_lock(&rq->lock);
-        if (rq->cpu == e->cpu)
-            return rq;
-        spin_unlock(&rq->lock); /* it moved meanwhile */
-    }
 }
 
 void sched_block(struct sched_entity *e, u32 reasons)
@@ -124,11 +161,19 @@ static bool outranks_current(const struct run_queue *rq, const struct sched_enti
 
     if (!c)
         return true;
-    if (e->class != c->class)
-        return e->class > c->class;
     if (rq->open_ended)
         return true;
+    if (e->class != c->class)
+        return e->class > c->class;
     return e->vruntime + SCHED_SLICE_NS <= c->vruntime;
+}
+
+static void make_urgent(struct sched_entity *e)
+{
+    if (e->boostable && e->class != SCHED_URGENT) {
+        e->class = SCHED_URGENT;
+        e->boosted = 0;
+    }
 }
 
 int sched_unblock(struct sched_entity *e, u32 reasons)
@@ -139,6 +184,7 @@ int sched_unblock(struct sched_entity *e, u32 reasons)
 
     e->blocked &= ~reasons;
     if (was_blocked && !e->blocked && !e->queued && !e->running) {
+        make_urgent(e);
         enqueue(rq, e);
         if (outranks_current(rq, e))
             cpu = (int)rq->cpu;
@@ -147,19 +193,61 @@ int sched_unblock(struct sched_entity *e, u32 reasons)
     return cpu;
 }
 
-/* Alone at its rank: nothing to share with, so no end of the slice is needed. */
-static u64 slice_for(const struct run_queue *rq, const struct sched_entity *e)
+void sched_owe(struct sched_entity *e)
 {
-    return rq->head[e->class] ? SCHED_SLICE_NS : 0;
+    struct run_queue *rq = lock_queue(e);
+
+    if (e == rq->current)
+        rq->debtor = e;
+    spin_unlock(&rq->lock);
 }
 
-struct sched_entity *sched_pick(struct run_queue *rq, u64 now, u64 *slice)
+int sched_boost(struct sched_entity *e)
+{
+    struct run_queue *rq = lock_queue(e);
+    bool queued = e->queued && e->boostable && e->class != SCHED_URGENT;
+    int cpu = -1;
+
+    if (queued)
+        dequeue(rq, e);
+    make_urgent(e);
+    if (queued) {
+        enqueue(rq, e);
+        if (outranks_current(rq, e))
+            cpu = (int)rq->cpu;
+    }
+    spin_unlock(&rq->lock);
+    return cpu;
+}
+
+/* Nobody there to share with: no end of the slice is needed. */
+static u64 slice_for(const struct run_queue *rq, const struct sched_entity *e)
+{
+    u64 left = e->class == SCHED_URGENT && e->boosted < SCHED_SLICE_NS ? SCHED_SLICE_NS - e->boosted
+                                                                       : SCHED_SLICE_NS;
+
+    return rq->runnable ? left : 0;
+}
+
+/* No further ahead of the others than a slice. */
+static bool may_be_given(const struct run_queue *rq, const struct sched_entity *e)
+{
+    const struct sched_entity *head = rq->head[SCHED_NORMAL];
+
+    return e->cpu == rq->cpu && e->queued && !rq->head[SCHED_URGENT] &&
+           e->vruntime <= head->vruntime + SCHED_SLICE_NS;
+}
+
+struct sched_entity *sched_pick(struct run_queue *rq, struct sched_entity *next, u64 now,
+                                u64 *slice)
 {
     struct sched_entity *e;
+    bool given;
 
     spin_lock(&rq->lock);
-    put_current(rq, now);
-    e = first(rq);
+    given = next && may_be_given(rq, next);
+    put_current(rq, given, now);
+    e = given ? next : first(rq);
     if (e) {
         set_current(rq, e, now);
         *slice = slice_for(rq, e);
@@ -179,38 +267,6 @@ u64 sched_busy(struct run_queue *rq, u64 now)
         busy += now - rq->current->started;
     spin_unlock(&rq->lock);
     return busy;
-}
-
-bool sched_switch_to(struct run_queue *rq, struct sched_entity *to, u64 now)
-{
-    bool ok;
-
-    spin_lock(&rq->lock);
-    ok = to->cpu == rq->cpu && to->queued;
-    if (ok) {
-        put_current(rq, now);
-        set_current(rq, to, now);
-    }
-    spin_unlock(&rq->lock);
-    return ok;
-}
-
-int sched_set_class(struct sched_entity *e, enum sched_class class)
-{
-    struct run_queue *rq = lock_queue(e);
-    bool queued = e->queued;
-    int cpu = -1;
-
-    if (queued)
-        dequeue(rq, e);
-    e->class = (u8) class;
-    if (queued) {
-        enqueue(rq, e);
-        if (outranks_current(rq, e))
-            cpu = (int)rq->cpu;
-    }
-    spin_unlock(&rq->lock);
-    return cpu;
 }
 
 int sched_set_weight(struct sched_entity *e, unsigned weight)

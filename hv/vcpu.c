@@ -57,7 +57,19 @@ void vcpu_request(struct vcpu *v, u32 requests)
     __atomic_fetch_or(&v->requests, requests, __ATOMIC_SEQ_CST);
     if (READ_ONCE(v->sched.blocked) & BLOCK_ASLEEP)
         vcpu_unblock(v, BLOCK_ASLEEP);
+    else if (v->sched.boostable && READ_ONCE(v->sched.class) != SCHED_URGENT)
+        resched(sched_boost(&v->sched));
     leave_guest(v);
+}
+
+void vcpu_run_next(struct vcpu *v)
+{
+    struct percpu *c = this_cpu();
+
+    if (v->sched.cpu != c->id || !c->current || inject_would_wake(c->current))
+        return;
+    c->next = v;
+    percpu_work(c, WORK_RESCHED);
 }
 
 void vcpu_block(struct vcpu *v, u32 reasons)
@@ -224,6 +236,7 @@ void vcpu_destroy(struct vcpu *v)
     timer_stop(&v->apic_timer);
     timer_stop(&v->pv_timer);
     timer_stop(&v->poll_timer);
+    sched_entity_fini(&v->sched);
     if (v->vendor)
         vendor->vcpu_fini(v);
     xstate_free(v);

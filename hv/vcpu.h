@@ -115,6 +115,11 @@ void vcpu_request(struct vcpu *v, u32 requests);
 /* Does what has been requested. v's CPU, v loaded. */
 void vcpu_do_requests(struct vcpu *v);
 
+/* v, just unblocked, is what the vcpu that runs here has worked for: it gets that one's turn at
+ * once, if it belongs to this CPU and nothing waits for the other. In the path of that one's exit.
+ */
+void vcpu_run_next(struct vcpu *v);
+
 /* Sets or clears BLOCK_* reasons; a running v leaves guest mode. Any CPU. */
 void vcpu_block(struct vcpu *v, u32 reasons);
 void vcpu_unblock(struct vcpu *v, u32 reasons);

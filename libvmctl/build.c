@@ -25,7 +25,7 @@
 #define INITRD_MAX   (2000u << 20)
 
 /* Kept free below the end of RAM: firmware works there while it starts the machine. */
-#define FIRMWARE_TOP (8u << 20)
+#define FIRMWARE_TOP (32u << 20)
 /* And below here it tests the memory. */
 #define FIRMWARE_LOW (16u << 20)
 #define CHUNK_PAGES  1024u /* of a guest's memory, mapped at a time */

@@ -23,13 +23,13 @@ enum {
     HEADER_END = 0x264,
 };
 
-#define MAGIC            "HdrS"
-#define SECTOR           512u
-#define DEFAULT_SECTS    4u
-#define LOADED_HIGH      0x01u
-#define CAN_USE_HEAP     0x80u
-#define LOADER_UNKNOWN   0xffu
-#define OLD_CMDLINE_SIZE 255u
+#define MAGIC          "HdrS"
+#define SECTOR         512u
+#define DEFAULT_SECTS  4u
+#define LOADED_HIGH    0x01u
+#define CAN_USE_HEAP   0x80u
+#define LOADER_UNKNOWN 0xffu
+#define OLDEST         0x20au /* the first to say how much memory it takes */
 
 /* Where linux_stub.asm's moves put things. */
 #define CODE_ADDRESS     0x100000u
@@ -85,42 +85,43 @@ static uint16_t video_mode(const char *cmdline, uint16_t otherwise)
 static int parse(struct linux_boot *b, const struct file *kernel, const char *cmdline)
 {
     const void *h = kernel->data;
-    uint32_t sects, max = OLD_CMDLINE_SIZE;
+    uint32_t sects;
 
     if (kernel->size < HEADER_END || memcmp((const char *)h + HEADER_MAGIC, MAGIC, 4) != 0)
         return -ENOEXEC;
-    b->version = (uint16_t)get(h, VERSION, 2);
-    if (b->version < 0x203 || !(get(h, LOADFLAGS, 1) & LOADED_HIGH))
+    if (get(h, VERSION, 2) < OLDEST || !(get(h, LOADFLAGS, 1) & LOADED_HIGH))
         return -ENOEXEC;
     sects = (uint32_t)get(h, SETUP_SECTS, 1);
     b->setup_size = ((sects ? sects : DEFAULT_SECTS) + 1) * SECTOR;
     if (b->setup_size > SETUP_MAX || b->setup_size >= kernel->size || kernel->size > UINT32_MAX / 2)
         return -ENOEXEC;
     b->code_size = (uint32_t)kernel->size - b->setup_size;
-    if (b->version >= 0x206)
-        max = (uint32_t)get(h, CMDLINE_SIZE, 4);
     b->cmdline_size = cmdline ? (uint32_t)strlen(cmdline) + 1 : 1;
-    if (b->cmdline_size > CMDLINE_MAX || b->cmdline_size - 1 > max)
+    if (b->cmdline_size > CMDLINE_MAX || b->cmdline_size - 1 > get(h, CMDLINE_SIZE, 4))
         return -E2BIG;
     b->vid_mode = video_mode(cmdline, (uint16_t)get(h, VID_MODE, 2));
     return 0;
 }
 
-/* The lowest address at which the running kernel leaves alone what lies there. */
+/* From here on the kernel leaves alone what lies there, until it knows of the ramdisk. */
 static uint64_t kernel_end(const struct linux_boot *b, const void *header)
 {
-    uint64_t end = CODE_ADDRESS + (uint64_t)b->code_size, pref;
+    uint64_t end = CODE_ADDRESS + (uint64_t)b->code_size;
+    uint64_t pref = get(header, PREF_ADDRESS, 4) + get(header, INIT_SIZE, 4);
 
-    if (b->version < 0x20a)
-        return end;
-    pref = get(header, PREF_ADDRESS, 8) + get(header, INIT_SIZE, 4);
     return pref > end ? pref : end;
 }
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* From the bottom up: what firmware uses while it starts the machine lies at the top. */
 int linux_boot_plan(struct linux_boot *b, const struct file *kernel, const char *cmdline,
                     size_t initrd_size, uint64_t low, uint64_t high)
 {
-    uint64_t top, max, keep;
+    uint64_t max;
     int rc;
 
     *b = (struct linux_boot){0};
@@ -130,19 +131,15 @@ int linux_boot_plan(struct linux_boot *b, const struct file *kernel, const char 
     b->setup_at = ROUND(b->code_size, 4);
     b->cmdline_at = b->setup_at + b->setup_size;
     b->stage_size = b->cmdline_at + ROUND(b->cmdline_size, 4);
+    /* Behind where the kernel's code goes, so that each move is from high to low. */
+    b->stage = ROUND(most(low, CODE_ADDRESS + (uint64_t)b->code_size), PAGE);
+    b->initrd = ROUND(most(b->stage + b->stage_size, kernel_end(b, kernel->data)), PAGE);
     max = get(kernel->data, INITRD_ADDR_MAX, 4) + 1;
-    top = high < max ? high : max;
-    keep = kernel_end(b, kernel->data);
-    if (initrd_size > top || top - initrd_size < keep)
+    if (max > high)
+        max = high;
+    if (b->initrd > max || max - b->initrd < initrd_size)
         return -ENOMEM;
-    b->initrd = (top - initrd_size) / PAGE * PAGE;
     b->initrd_size = (uint32_t)initrd_size;
-    /* The stage lies behind where the kernel's code goes, so that each move is from high to low. */
-    if (low < CODE_ADDRESS + (uint64_t)b->code_size)
-        low = CODE_ADDRESS + (uint64_t)b->code_size;
-    if (b->initrd < keep || b->initrd < b->stage_size || b->initrd - b->stage_size < low + PAGE)
-        return -ENOMEM;
-    b->stage = (b->initrd - b->stage_size) / PAGE * PAGE;
     return 0;
 }
 

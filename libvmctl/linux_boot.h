@@ -5,8 +5,8 @@
  * place, moves them to where a boot loader puts them (linux_stub.asm).
  *
  *   low                                                                     high
- *    |        | kernel code | setup code | command line |   ramdisk          |
- *             ^ stage, all of it one piece              ^ initrd: stays where it is
+ *    | kernel code | setup code | command line |         |   ramdisk          |
+ *    ^ stage, all of it one piece                        ^ initrd: stays where it is
  */
 #ifndef LIBVMCTL_LINUX_BOOT_H
 #define LIBVMCTL_LINUX_BOOT_H
@@ -21,14 +21,14 @@ struct linux_boot {
     /* The pieces, in bytes from the start of the stage or of the kernel's file. */
     uint32_t setup_size, code_size, cmdline_size;
     uint32_t setup_at, cmdline_at, stage_size;
-    uint16_t version, vid_mode;
+    uint16_t vid_mode;
     uint64_t stage;  /* guest-physical, page aligned */
     uint64_t initrd; /* guest-physical, page aligned */
     uint32_t initrd_size;
 };
 
 /* Where everything lies for this kernel, between low and high. cmdline may be NULL. -ENOEXEC: no
- * Linux kernel of protocol 2.03 or later that is loaded high, or its header lies; -E2BIG: it takes
+ * Linux kernel of protocol 2.10 or later that is loaded high, or its header lies; -E2BIG: it takes
  * no command line of that length; -ENOMEM: no room. */
 int linux_boot_plan(struct linux_boot *b, const struct file *kernel, const char *cmdline,
                     size_t initrd_size, uint64_t low, uint64_t high);

@@ -78,6 +78,11 @@ void vcpu_request(struct vcpu *v, u32 requests)
         fail_msg("request %x", requests);
 }
 
+void vcpu_run_next(struct vcpu *v)
+{
+    assert_false(v->sched.blocked & BLOCK_IOREQ); /* it can run */
+}
+
 void vcpu_unblock(struct vcpu *v, u32 reasons)
 {
     (void)v;

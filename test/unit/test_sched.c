@@ -36,7 +36,7 @@ static struct sched_entity *pick(u64 *slice)
 {
     u64 none;
 
-    return sched_pick(&rq[0], now, slice ? slice : &none);
+    return sched_pick(&rq[0], NULL, now, slice ? slice : &none);
 }
 
 /* Lets the queue run for ms, ending each slice when it is due and looking in at least every
@@ -148,22 +148,42 @@ static void weights_have_bounds(void **state)
     assert_int_equal(sched_set_weight(&e[0], SCHED_WEIGHT_MAX), 0);
 }
 
-static void classes_are_strict(void **state)
+/* What comes for a boostable entity makes it run at once, for a slice in all; then it shares. */
+static void a_boost_lasts_a_slice(void **state)
 {
+    u64 slice;
+
     (void)state;
+    e[1].boostable = true;
     sched_unblock(&e[0], BLOCKED);
     pick(NULL);
-    sched_set_class(&e[1], SCHED_URGENT);
     assert_int_equal(sched_unblock(&e[1], BLOCKED), 0); /* the CPU must pick again */
-    assert_ptr_equal(pick(NULL), &e[1]);
-    now += 100 * MS;
-    assert_ptr_equal(pick(NULL), &e[1]);
-    sched_block(&e[1], BLOCKED);
+    assert_ptr_equal(pick(&slice), &e[1]);
+    assert_int_equal(slice, SCHED_SLICE_NS);
+    now += MS;
+    assert_ptr_equal(pick(&slice), &e[1]);
+    assert_int_equal(slice, SCHED_SLICE_NS - MS);
+    now += slice;
     assert_ptr_equal(pick(NULL), &e[0]);
-    sched_set_class(&e[2], SCHED_IDLE);
-    assert_int_equal(sched_unblock(&e[2], BLOCKED), -1);
-    now += 100 * MS;
-    assert_ptr_equal(pick(NULL), &e[0]);
+    assert_int_equal(sched_boost(&e[0]), -1); /* is not boostable */
+    assert_int_equal(sched_boost(&e[1]), 0);
+    assert_int_equal(sched_boost(&e[1]), -1); /* is urgent already */
+    assert_ptr_equal(pick(NULL), &e[1]);
+}
+
+/* Years of urgent work do not make it wait behind the others for years. */
+static void a_boost_is_forgiven(void **state)
+{
+    u64 before;
+
+    (void)state;
+    e[1].boostable = true;
+    sched_unblock(&e[1], BLOCKED);
+    run_for(1000 * 1000);
+    sched_unblock(&e[0], BLOCKED);
+    before = e[1].runtime;
+    run_for(1000);
+    assert_in_range((e[1].runtime - before) / MS, 470, 530);
 }
 
 /* Who slept for an hour gets its turn at once, and no more than its share from then on. */
@@ -198,17 +218,71 @@ static void naps_are_fair(void **state)
     assert_in_range(e[1].runtime * 100 / (e[0].runtime + e[1].runtime), 40, 60);
 }
 
+static struct sched_entity *give(struct sched_entity *to)
+{
+    u64 slice;
+
+    return sched_pick(&rq[0], to, now, &slice);
+}
+
 static void direct_switch_and_back(void **state)
 {
     (void)state;
-    sched_unblock(&e[0], BLOCKED);
+    e[0].boostable = true;
+    for (unsigned i = 0; i < 3; i++)
+        sched_unblock(&e[i], BLOCKED);
+    assert_ptr_equal(pick(NULL), &e[0]);
+    assert_ptr_equal(give(&e[3]), &e[0]); /* it is blocked */
+    assert_ptr_equal(give(&e[2]), &e[2]);
+    assert_int_equal(sched_boost(&e[0]), 0);
+    assert_ptr_equal(give(&e[1]), &e[0]); /* an urgent one waits */
+}
+
+/* One that has an entity work for it all the time, as a guest that floods ports does, pays for
+ * that: the one that only computes keeps its half. */
+static void who_asks_pays(void **state)
+{
+    struct sched_entity *server = &e[0], *asker = &e[1], *other = &e[2];
+
+    (void)state;
+    server->boostable = true;
+    sched_unblock(asker, BLOCKED);
+    sched_unblock(other, BLOCKED);
+    while (now < 3000 * MS) {
+        u64 slice = 0;
+        struct sched_entity *c = pick(&slice);
+
+        if (c != asker) {
+            now += slice ? slice : MS;
+            continue;
+        }
+        now += MS / 100; /* it asks */
+        sched_block(asker, BLOCKED);
+        sched_owe(asker);
+        sched_unblock(server, BLOCKED);
+        assert_ptr_equal(pick(NULL), server);
+        now += MS / 10; /* it is served, and gets the turn if it may */
+        sched_unblock(asker, BLOCKED);
+        sched_block(server, BLOCKED);
+        give(asker);
+    }
+    assert_in_range(other->runtime / MS, 1400, 1600);
+    assert_in_range((asker->runtime + server->runtime) / MS, 1400, 1600);
+}
+
+static void nobody_owes_after_the_end(void **state)
+{
+    (void)state;
+    e[0].boostable = true;
     sched_unblock(&e[1], BLOCKED);
     pick(NULL);
-    assert_true(sched_switch_to(&rq[0], &e[1], now));
-    assert_ptr_equal(rq[0].current, &e[1]);
-    assert_false(sched_switch_to(&rq[0], &e[1], now)); /* runs already */
-    assert_false(sched_switch_to(&rq[0], &e[2], now)); /* is blocked */
-    assert_true(sched_switch_to(&rq[0], &e[0], now));
+    sched_block(&e[1], BLOCKED);
+    sched_owe(&e[1]);
+    assert_ptr_equal(rq[0].debtor, &e[1]);
+    sched_entity_fini(&e[1]);
+    assert_null(rq[0].debtor);
+    sched_owe(&e[2]); /* does not run */
+    assert_null(rq[0].debtor);
 }
 
 static void only_the_stopped_migrate(void **state)
@@ -224,7 +298,7 @@ static void only_the_stopped_migrate(void **state)
     pick(NULL);
     assert_int_equal(sched_migrate(&e[0], 1), 0);
     assert_int_equal(sched_unblock(&e[0], BLOCKED), 1);
-    assert_ptr_equal(sched_pick(&rq[1], now, &slice), &e[0]);
+    assert_ptr_equal(sched_pick(&rq[1], NULL, now, &slice), &e[0]);
     e[1].pinned = 0;
     assert_int_equal(sched_migrate(&e[1], 1), -EINVAL);
 }
@@ -271,7 +345,10 @@ int main(void)
         cmocka_unit_test_setup(every_reason_must_go, setup),
         cmocka_unit_test_setup(weights_are_shares, setup),
         cmocka_unit_test_setup(weights_have_bounds, setup),
-        cmocka_unit_test_setup(classes_are_strict, setup),
+        cmocka_unit_test_setup(a_boost_lasts_a_slice, setup),
+        cmocka_unit_test_setup(a_boost_is_forgiven, setup),
+        cmocka_unit_test_setup(who_asks_pays, setup),
+        cmocka_unit_test_setup(nobody_owes_after_the_end, setup),
         cmocka_unit_test_setup(sleepers_do_not_hoard, setup),
         cmocka_unit_test_setup(naps_are_fair, setup),
         cmocka_unit_test_setup(direct_switch_and_back, setup),
