@@ -60,6 +60,7 @@ struct domain {
 
     struct ioreq_domain *ioreq; /* guests: who models their devices (hv/ioreq.h) */
     struct intx intx;           /* guests: lines those device models hold */
+    u32 pm_timer;               /* guests: its value at time_ns() zero (hv/pm_timer.h) */
     struct guest *guest;        /* guests: how they are controlled (hv/guest.h) */
 
     struct mmio_range mmio[DOMAIN_MMIO_RANGES]; /* devices in root mode */

@@ -7,6 +7,7 @@
 #include "hv/guest_ram.h"
 #include "hv/hypercall.h"
 #include "hv/ioreq.h"
+#include "hv/pm_timer.h"
 #include "hv/log.h"
 #include "hv/vcpu.h"
 #include "hv/vmem.h"
@@ -51,7 +52,7 @@ static int add_guest_parts(struct domain *d, struct guest **made)
         return -ENOMEM;
     g = mfn_virt(m);
     g->pauses = 1;
-    rc = ioreq_init(d);
+    rc = pm_timer_init(d) ?: ioreq_init(d);
     if (rc) {
         frames_free(m, GUEST_ORDER);
         return rc;

@@ -3,6 +3,7 @@
 #include "hv/domain.h"
 #include "hv/errno.h"
 #include "hv/hvm_context.h"
+#include "hv/pm_timer.h"
 #include "hv/shared_info.h"
 #include "hv/string.h"
 #include "hv/timer.h"
@@ -164,12 +165,14 @@ static void save_chips(struct domain *d, u8 *buf, size_t *at)
 {
     struct hvm_hw_vpic pic[2];
     struct hvm_hw_vioapic io;
+    struct hvm_hw_pmtimer pm = {.tmr_val = pm_timer_get(d)}; /* the rest is the device model's */
 
     vpic_save(&d->vpic, pic);
     PUT(buf, at, PIC, 0, &pic[0]);
     PUT(buf, at, PIC, 1, &pic[1]);
     vioapic_save(&d->vioapic, &io);
     PUT(buf, at, IOAPIC, 0, &io);
+    PUT(buf, at, PMTIMER, 0, &pm);
 }
 
 size_t hvm_context_size(const struct domain *d)
@@ -178,8 +181,8 @@ size_t hvm_context_size(const struct domain *d)
     size_t vcpu = 4 * n + HVM_SAVE_LENGTH(CPU) + HVM_SAVE_LENGTH(LAPIC) +
                   HVM_SAVE_LENGTH(LAPIC_REGS) + HVM_SAVE_LENGTH(MTRR);
 
-    return 5 * n + HVM_SAVE_LENGTH(HEADER) + 2 * HVM_SAVE_LENGTH(PIC) + HVM_SAVE_LENGTH(IOAPIC) +
-           d->vcpus * vcpu;
+    return 6 * n + HVM_SAVE_LENGTH(HEADER) + 2 * HVM_SAVE_LENGTH(PIC) + HVM_SAVE_LENGTH(IOAPIC) +
+           HVM_SAVE_LENGTH(PMTIMER) + d->vcpus * vcpu;
 }
 
 size_t hvm_context_save(struct domain *d, u8 *buf)
@@ -371,6 +374,7 @@ struct halves {
 static int load_record(struct domain *d, u16 type, u16 i, const void *record, struct halves *h)
 {
     struct hvm_hw_vioapic io;
+    struct hvm_hw_pmtimer pm;
 
     switch (type) {
     case HVM_SAVE_CODE(CPU):
@@ -380,6 +384,10 @@ static int load_record(struct domain *d, u16 type, u16 i, const void *record, st
     case HVM_SAVE_CODE(IOAPIC):
         memcpy(&io, record, sizeof(io));
         return vioapic_load(&d->vioapic, &io, 0);
+    case HVM_SAVE_CODE(PMTIMER):
+        memcpy(&pm, record, sizeof(pm));
+        pm_timer_set(d, pm.tmr_val);
+        return 0;
     case HVM_SAVE_CODE(LAPIC):
         h->lapic[i] = record;
         return 0;

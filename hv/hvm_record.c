@@ -17,6 +17,7 @@ static const struct {
     [HVM_SAVE_CODE(IOAPIC)] = {HVM_SAVE_LENGTH(IOAPIC), false, 1},
     [HVM_SAVE_CODE(LAPIC)] = {HVM_SAVE_LENGTH(LAPIC), true, 0},
     [HVM_SAVE_CODE(LAPIC_REGS)] = {HVM_SAVE_LENGTH(LAPIC_REGS), true, 0},
+    [HVM_SAVE_CODE(PMTIMER)] = {HVM_SAVE_LENGTH(PMTIMER), false, 1},
     [HVM_SAVE_CODE(MTRR)] = {HVM_SAVE_LENGTH(MTRR), true, 0},
 };
 

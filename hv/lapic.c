@@ -13,6 +13,7 @@
 #define REG_EOI          0x0b0
 #define REG_SVR          0x0f0
 #define REG_TMR          0x180
+#define REG_IRR          0x200
 #define REG_ESR          0x280
 #define REG_ICR          0x300
 #define REG_ICR_HIGH     0x310
@@ -114,6 +115,14 @@ u32 lapic_error(void)
 {
     reg_write(REG_ESR, 0);
     return reg_read(REG_ESR);
+}
+
+bool lapic_any_pending(void)
+{
+    for (unsigned i = 0; i < 8; i++)
+        if (reg_read(REG_IRR + i * 0x10))
+            return true;
+    return false;
 }
 
 bool lapic_is_level(u8 vector)

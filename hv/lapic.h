@@ -24,6 +24,9 @@ u32 lapic_error(void);
 /* The TMR bit: the vector in service came in level-triggered. */
 bool lapic_is_level(u8 vector);
 
+/* Any interrupt is pending that has not been taken (SDM 3A 10.8.4, IRR). */
+bool lapic_any_pending(void);
+
 /* icr: vector, delivery mode and level as in the low half of ICR. */
 void lapic_send_ipi(u32 apic_id, u32 icr);
 /* NMI to all other CPUs. Does nothing before lapic_init(). */

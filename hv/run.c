@@ -7,6 +7,8 @@
 #include "hv/cpu.h"
 #include "hv/exit.h"
 #include "hv/inject.h"
+#include "hv/irq.h"
+#include "hv/lapic.h"
 #include "hv/percpu.h"
 #include "hv/quiesce.h"
 #include "hv/run.h"
@@ -42,7 +44,7 @@ static bool do_work(struct percpu *c)
 {
     u32 work = __atomic_exchange_n(&c->work, 0, __ATOMIC_SEQ_CST);
 
-    if (work & WORK_TIMER)
+    if (work & WORK_TIMER || unlikely(timer_overdue(&c->timers)))
         timer_run();
     if ((work & WORK_UNLOAD) && c->current && !c->current->sched.running)
         vcpu_switch_to(NULL);
@@ -57,7 +59,7 @@ static void run_vcpu(struct percpu *c, struct vcpu *v)
          * before it is seen below. */
         quiesce_outside();
         (void)__atomic_exchange_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
-        if (unlikely(v->requests | c->work | v->sched.blocked)) {
+        if (unlikely(v->requests | c->work | v->sched.blocked | timer_overdue(&c->timers))) {
             v->in_guest = false;
             quiesce_inside();
             if (do_work(c))
@@ -77,13 +79,17 @@ static void run_vcpu(struct percpu *c, struct vcpu *v)
     }
 }
 
-/* STI's shadow covers HLT, so an interrupt that came after the look at work still ends it. */
+/* STI's shadow covers HLT, so an interrupt that came after the look at work still ends it; one of
+ * our own makes an emulator that has lost its note of it look again (timer_overdue()). */
 static void idle(struct percpu *c)
 {
     quiesce_outside();
     mfence();
-    if (!READ_ONCE(c->work))
+    if (!READ_ONCE(c->work)) {
+        if (unlikely(lapic_any_pending()))
+            lapic_send_ipi(c->apic_id, ICR_FIXED | VECTOR_KICK);
         hlt_interruptible();
+    }
     quiesce_inside();
 }
 

@@ -7,11 +7,12 @@
 #define NEVER (~0ull)
 /* Decades: what is set for later is looked at then, so that no conversion overflows and fires at
  * once. */
-#define FAR (1ull << 60)
+#define FAR     (1ull << 60)
+#define LATE_NS 1000000u /* no interrupt takes that long to be taken */
 
 void timer_queue_init(struct timer_queue *q)
 {
-    *q = (struct timer_queue){.programmed = NEVER};
+    *q = (struct timer_queue){.programmed = NEVER, .overdue = NEVER};
 }
 
 void timer_init(struct timer *t, void (*fn)(struct timer *))
@@ -26,6 +27,7 @@ static void program(struct timer_queue *q, u64 expires)
     if (q->programmed == expires)
         return;
     q->programmed = expires;
+    q->overdue = expires == NEVER ? NEVER : time_to_tsc(MIN(expires, FAR) + LATE_NS);
     if (lapic_has_deadline()) {
         lapic_timer_deadline(expires == NEVER ? 0 : time_to_tsc(MIN(expires, FAR)));
         return;
@@ -105,7 +107,7 @@ void timer_run(void)
     struct timer *t;
 
     spin_lock(&q->lock);
-    q->programmed = NEVER; /* what was programmed has fired */
+    q->programmed = q->overdue = NEVER; /* what was programmed has fired */
     while ((t = take_expired(q, time_ns()))) {
         q->firing = t;
         spin_unlock(&q->lock);

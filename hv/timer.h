@@ -7,6 +7,7 @@
 #ifndef HV_TIMER_H
 #define HV_TIMER_H
 
+#include "hv/cpu.h"
 #include "hv/spinlock.h"
 #include "hv/types.h"
 
@@ -25,6 +26,7 @@ struct timer_queue {
     struct timer *head; /* sorted by expiry */
     struct timer *firing;
     u64 programmed; /* what the LAPIC timer is set for; ~0: off */
+    u64 overdue;    /* TSC at which that interrupt is long due */
 };
 
 /* Boot CPU: finds the TSC's and the LAPIC timer's rate. Panics if no reference clock works. */
@@ -57,6 +59,14 @@ void timer_set(struct timer *t, u64 expires);
 /* t does not fire after this returns, and its callback does not run on another CPU any more. No
  * lock held that the callback takes. */
 void timer_stop(struct timer *t);
+/* The timer interrupt of the calling CPU should have come a while ago, and has not: QEMU's TCG
+ * loses its note of an interrupt that its I/O thread raises in the middle of a VM entry or exit,
+ * and looks again only when the next one is raised. Who sees it calls timer_run() as the interrupt
+ * would. */
+static inline bool timer_overdue(const struct timer_queue *q)
+{
+    return rdtsc() > q->overdue;
+}
 /* Runs what has expired on this CPU and programs the hardware for the next. */
 void timer_run(void);
 
