@@ -2,7 +2,7 @@
 #include "hv/breakpoint.h"
 #include "hv/domain.h"
 #include "hv/exit_io.h"
-#include "hv/exit_lapic.h"
+#include "hv/exit_mov.h"
 #include "hv/inject.h"
 #include "hv/insn.h"
 #include "hv/log.h"
@@ -64,15 +64,21 @@ static bool resolved(struct vcpu *v, const struct exit_npf *npf)
     return (attr & need) == need;
 }
 
+static bool is_lapic(struct vcpu *v, gpa_t gpa)
+{
+    return gpa.v - vlapic_mmio_base(&v->vlapic).v < PAGE_SIZE;
+}
+
 void exit_page_fault(struct vcpu *v)
 {
     struct exit_npf *npf = &v->exit.npf;
 
-    if (likely(!v->event.valid) && exit_lapic_page(v))
-        return;
+    if (likely(!v->event.valid) && is_lapic(v, npf->gpa) && exit_mov(v))
+        return; /* nothing else is ever there */
     if (v->domain->page_fault && v->domain->page_fault(v, npf))
         return;
     if (resolved(v, npf)) {
+        v->replay = (struct replay){0}; /* what was answered belongs to no instruction any more */
         vendor->tlb_flush(v, FLUSH_NESTED);
         return;
     }
@@ -82,5 +88,6 @@ void exit_page_fault(struct vcpu *v)
         domain_crash(v, "it runs outside its memory");
         return;
     }
-    insn_emulate(v);
+    if (!exit_mov(v))
+        insn_emulate(v);
 }
