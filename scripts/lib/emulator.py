@@ -25,6 +25,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import terminal
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("HELIUM_BUILD", ROOT / "build"))
 LOGS = BUILD / "logs"
@@ -72,8 +74,13 @@ class Machine:
     qemu_args: tuple = ()
     bochs_lines: tuple = ()
     typed: tuple = ()  # (regular expression, text): what is typed there once that stands on the serial line
-    line: int = 0  # the serial line's TCP port, while something is to be typed
+    terminal: bool = False  # the person's terminal is on the serial line as well
+    line: int = 0  # the serial line's TCP port, while somebody types
     debug_port: bool = False  # the console is port 0e9h instead of COM1 (Bochs: among its own output)
+
+    @property
+    def is_typed_on(self):
+        return bool(self.typed) or self.terminal
 
     @property
     def vendor(self):
@@ -165,8 +172,9 @@ def qemu_firmware(machine, workdir):
 
 
 def qemu_console(machine):
-    if machine.typed:
-        return ["-chardev", f"socket,id=line,host=localhost,port={machine.line},server=on,wait=on", "-serial", "chardev:line"]
+    if machine.is_typed_on:
+        return ["-chardev", f"socket,id=line,host=localhost,port={machine.line},server=on,wait=on",
+                "-serial", "chardev:line"]
     return ["-debugcon" if machine.debug_port else "-serial", f"file:{machine.log}"]
 
 
@@ -182,7 +190,7 @@ def qemu_command(machine, workdir, kvm):
 
 
 def bochs_console(machine):
-    if machine.typed:
+    if machine.is_typed_on:
         return f"com1: enabled=1, mode=socket-server, dev=localhost:{machine.line}"
     return "com1: enabled=1, mode=null" if machine.debug_port else f"com1: enabled=1, mode=file, dev={machine.log}"
 
@@ -248,8 +256,8 @@ def free_port():
 class Line:
     """The serial line as a connection, for runs that type on it: copies what comes to the log."""
 
-    def __init__(self, machine, process):
-        self.machine, self.typed = machine, list(machine.typed)
+    def __init__(self, machine, process, terminal):
+        self.machine, self.typed, self.terminal = machine, list(machine.typed), terminal
         deadline = time.monotonic() + machine.timeout
         while True:
             try:
@@ -270,8 +278,19 @@ class Line:
         if data:
             with open(self.machine.log, "ab") as log:
                 log.write(data)
+            if self.terminal:
+                self.terminal.show(data)
         if self.typed and re.search(self.typed[0][0], read_serial(self.machine.log), re.M):
             self.connection.sendall(self.typed.pop(0)[1].encode())
+
+    def wait(self):
+        """For a moment, or until there is something to do."""
+        if not self.terminal:
+            time.sleep(POLL_SECONDS)
+            return
+        typed = self.terminal.wait(self.connection, POLL_SECONDS)
+        if typed:
+            self.connection.sendall(typed)
 
 
 def end(process):
@@ -281,11 +300,21 @@ def end(process):
     process.wait()
 
 
-def watch(machine, process):
+def watch_on_terminal(machine, process):
+    with terminal.Terminal() as screen:
+        try:
+            return watch(machine, process, screen)
+        except terminal.Left:
+            return True, "it was left by Ctrl-]"
+        except OSError:  # the line is gone: the emulator has ended
+            return False, f"the emulator ended by itself: {last_words(machine)}"
+
+
+def watch(machine, process, screen=None):
     """Waits for a marker, a failure, the emulator's end or the timeout; returns (seen, sentence)."""
     deadline = time.monotonic() + machine.timeout
     failures = (*machine.failures, f"^{GRUB_FAILED}")
-    line = Line(machine, process) if machine.typed else None
+    line = Line(machine, process, screen) if machine.is_typed_on else None
     size = -1
     while True:
         ended = process.poll() is not None
@@ -307,7 +336,7 @@ def watch(machine, process):
             return False, f"the emulator ended by itself (status {process.returncode}): {last_words(machine)}"
         if time.monotonic() > deadline:
             return False, f"no marker within {machine.timeout:.0f} s"
-        time.sleep(POLL_SECONDS)
+        line.wait() if line else time.sleep(POLL_SECONDS)
 
 
 def run(machine):
@@ -321,7 +350,7 @@ def run(machine):
     shutil.rmtree(workdir, ignore_errors=True)
     workdir.mkdir(parents=True)
     machine.log.unlink(missing_ok=True)
-    machine.line = free_port() if machine.typed else 0
+    machine.line = free_port() if machine.is_typed_on else 0
     kvm = use_kvm(machine)
     qemu = machine.vendor == "svm" or kvm
     command = qemu_command(machine, workdir, kvm) if qemu else bochs_command(machine, workdir)
@@ -335,7 +364,7 @@ def run(machine):
         process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, cwd=workdir, start_new_session=True)
         try:
-            seen, sentence = watch(machine, process)
+            seen, sentence = (watch_on_terminal if machine.terminal else watch)(machine, process)
         finally:
             end(process)
             Path(f"{machine.target}.lock").unlink(missing_ok=True)

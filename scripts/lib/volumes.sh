@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Disks for a run with guests, beside the one it boots from. Source it after common.sh.
+
+CYLINDER=516096 # bytes: Bochs wants whole ones (16 heads, 63 sectors)
+
+# make_test_volume FILE MIB DIRECTORY...: a file system labelled HELIUM-TEST with these directories and MIB more.
+make_test_volume()
+{
+    local file=$1 spare=$2 directory=$1.d used
+    shift 2
+    rm -rf "$directory" "$file"
+    mkdir -p "$directory"
+    [ $# -eq 0 ] || cp -a --sparse=always "$@" "$directory/"
+    used=$(du -sm "$directory" | cut -f1)
+    truncate -s $((used * 5 / 4 + spare))M "$file"
+    mke2fs -q -L HELIUM-TEST -d "$directory" "$file" && truncate -s %$CYLINDER "$file"
+    rm -rf "$directory"
+}
+
+# disk_words VENDOR FILE...: the words that make scripts/lib/emulator attach them, one a line.
+disk_words()
+{
+    local vendor=$1 number=1 file
+    shift
+    for file in "$@"; do
+        case $vendor-$number in
+            svm-*) printf '%s\n' --qemu-arg=-drive "--qemu-arg=if=none,id=disk$number,format=raw,cache=unsafe,file=$file" \
+                --qemu-arg=-device "--qemu-arg=ide-hd,drive=disk$number,bus=ide.$number" ;;
+            vmx-1) printf '%s\n' --bochs-line "ata0-slave: type=disk, path=$file, mode=flat" ;;
+            vmx-2) printf '%s\n' --bochs-line "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15" \
+                --bochs-line "ata1-master: type=disk, path=$file, mode=flat" ;;
+            vmx-3) printf '%s\n' --bochs-line "ata1-slave: type=disk, path=$file, mode=flat" ;;
+        esac
+        number=$((number + 1))
+    done
+}
