@@ -762,6 +762,16 @@ static bool same(const char *what, u64 emulated, u64 real)
     return emulated == real;
 }
 
+/* An operand that crosses into another page and out of its segment: the CPU may find its first
+ * part's page missing before it looks at the second part's limit. */
+static bool first_part_faults(const struct event *f, int err)
+{
+    const struct native *n = native_state;
+
+    return err == -EFAULT && (f->vector == TRAP_GP || f->vector == TRAP_SS) && n->trap == TRAP_PF &&
+           (n->cr2 & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(((struct machine *)NULL)->ymm[0]);
+}
+
 static bool same_exception(const struct machine *m, const struct insn *i, int err)
 {
     const struct native *n = native_state;
@@ -769,6 +779,8 @@ static bool same_exception(const struct machine *m, const struct insn *i, int er
 
     /* Which of its two accesses, or of push and jump, faults first is the CPU's choice. */
     if ((i->op == OP_CMPS || i->op == OP_CALL) && err && n->trap >= 0)
+        return true;
+    if (first_part_faults(f, err))
         return true;
     if (!same("exception", err == -EFAULT ? f->vector : (u64)-1, (u64)n->trap))
         return false;
