@@ -52,6 +52,12 @@ Acquire::Languages "none";
 END
 }
 
+# packages_close: nothing more is fetched; others may. What is unpacked stays as it is.
+packages_close()
+{
+    exec 9>&-
+}
+
 private()
 {
     APT_CONFIG=$apt_dir/apt.conf "$@"
