@@ -85,7 +85,7 @@ int do_console(const struct options *o)
                    o->pv ? "%s has no paravirtual console: is xenconsoled running?"
                          : "%s has no serial port that is a terminal here (serial = \"pty\").",
                    i.name);
-    rc = console_run(path);
+    rc = console_run(path, o->output);
     return rc ? say(EXIT_FAILED, "The console %s cannot be used: %s.", path, strerror(-rc))
               : EXIT_OK;
 }

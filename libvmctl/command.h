@@ -17,6 +17,7 @@ struct options {
     bool json;        /* j */
     bool paused;      /* p of create */
     bool pv;          /* p of console */
+    bool output;      /* o of console */
     bool dry_run;     /* n of create */
     bool follow;      /* f of dmesg */
     bool force;       /* f */

@@ -78,9 +78,9 @@ static int pump_out(int guest)
     return write_all(1, text, (size_t)n);
 }
 
-static int pump(int guest)
+static int pump(int guest, bool watch)
 {
-    struct pollfd p[] = {{.fd = guest, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
+    struct pollfd p[] = {{.fd = guest, .events = POLLIN}, {.fd = watch ? -1 : 0, .events = POLLIN}};
     int rc = 0;
 
     while (rc == 0 && !ended) {
@@ -94,7 +94,7 @@ static int pump(int guest)
     return rc < 0 ? rc : 0;
 }
 
-int console_run(const char *path)
+int console_run(const char *path, bool watch)
 {
     struct termios was, guest_was;
     int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC), rc;
@@ -104,10 +104,10 @@ int console_run(const char *path)
         return -errno;
     catch_signals();
     make_raw(fd, &guest_was);
-    raw = isatty(0) && make_raw(0, &was);
+    raw = !watch && isatty(0) && make_raw(0, &was);
     if (raw)
         dprintf(2, "Ctrl-] leaves %s.\r\n", path);
-    rc = pump(fd);
+    rc = pump(fd, watch);
     if (raw) {
         tcsetattr(0, TCSANOW, &was);
         dprintf(2, "\n");

@@ -88,8 +88,8 @@ static const struct command {
     {"reboot", "f", 1, 1, true, do_reboot, "[-f] DOMAIN",
      "ask a guest to reboot (-f: end it and start it again at once)"},
     {"destroy", "", 1, 1, true, do_destroy, "DOMAIN", "end a guest at once and remove all of it"},
-    {"console", "p", 1, 1, true, do_console, "[-p] DOMAIN",
-     "its serial port here, until Ctrl-] (-p: its paravirtual console)"},
+    {"console", "po", 1, 1, true, do_console, "[-p] [-o] DOMAIN",
+     "its serial port here, until Ctrl-] (-p: its paravirtual console; -o: only what it says)"},
     {"vnc", "j", 1, 1, true, do_vnc, "[--json] DOMAIN", "the address of its screen"},
     {"screenshot", "", 2, 2, true, do_screenshot, "DOMAIN FILE",
      "its screen as a PNG picture (FILE -: to standard output)"},
@@ -147,6 +147,7 @@ static void take_flag(int letter, struct options *o)
     o->json |= letter == 'j';
     o->paused |= letter == 'p';
     o->pv |= letter == 'p';
+    o->output |= letter == 'o';
     o->dry_run |= letter == 'n';
     o->follow |= letter == 'f';
     o->force |= letter == 'f';

@@ -2,6 +2,7 @@
 /* A guest's terminal, here a pseudo terminal of ours; vmctl's side runs in a child. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ static int guest;           /* QEMU's side */
 static char guest_path[64]; /* the other one */
 static int held;            /* so that it does not count as gone before vmctl comes */
 static pid_t child;
+static bool watching;
 static int in, out; /* what vmctl reads and writes, from outside */
 
 static int start(void **state)
@@ -49,7 +51,7 @@ static void run_child(int new_in, int new_out)
         close(in);
         close(out);
         close(guest);
-        _exit(console_run(guest_path) ? 1 : 0);
+        _exit(console_run(guest_path, watching) ? 1 : 0);
     }
     close(new_in);
     close(new_out);
@@ -120,6 +122,25 @@ static void end_of_input(void **state)
     ends();
 }
 
+/* Nothing is read, not even that there is nothing. */
+static void only_watching(void **state)
+{
+    struct pollfd p = {.events = POLLIN};
+
+    (void)state;
+    watching = true;
+    run_by_pipes();
+    watching = false;
+    assert_int_equal(write(in, "x\x1d", 2), 2);
+    close(in);
+    assert_int_equal(write(guest, "goes on", 7), 7);
+    arrives(out, "goes on");
+    p.fd = guest;
+    assert_int_equal(poll(&p, 1, 200), 0);
+    close(guest);
+    ends();
+}
+
 static void the_guest_goes(void **state)
 {
     (void)state;
@@ -169,7 +190,7 @@ static void terminal(void **state)
 static void no_terminal(void **state)
 {
     (void)state;
-    assert_int_equal(console_run("/nowhere/pts"), -ENOENT);
+    assert_int_equal(console_run("/nowhere/pts", false), -ENOENT);
 }
 
 int main(void)
@@ -177,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(both_ways, start),
         cmocka_unit_test_setup(end_of_input, start),
+        cmocka_unit_test_setup(only_watching, start),
         cmocka_unit_test_setup(the_guest_goes, start),
         cmocka_unit_test(terminal),
         cmocka_unit_test(no_terminal),
