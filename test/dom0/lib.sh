@@ -54,6 +54,15 @@ fails()
     fi
 }
 
+# says CODE SENTENCE COMMAND...: vmctl fails with that exit code and in that one line.
+says()
+{
+    wanted="$1 vmctl: $2"
+    shift 2
+    said=$("$@" 2>&1 >/dev/null)
+    is "says:$wanted" "$wanted" "$? $said"
+}
+
 # at_least NAME MINIMUM GOT
 at_least()
 {

@@ -71,27 +71,18 @@ test_vmctl()
     at_least vmctl-top-exits 1 "$(field exits_per_second /tmp/top.json)"
 }
 
-# exits_with CODE SENTENCE COMMAND...: fails like that, in one line.
-exits_with()
-{
-    wanted="$1 vmctl: $2"
-    shift 2
-    said=$("$@" 2>&1 >/dev/null)
-    is "says:$wanted" "$wanted" "$? $said"
-}
-
 test_refusals()
 {
-    exits_with 3 "There is no domain nobody." vmctl info nobody
-    exits_with 3 "There is no domain 77." vmctl destroy 77
-    exits_with 2 "Domain-0 is the privileged domain itself." vmctl destroy Domain-0
-    exits_with 2 "0 is the privileged domain itself." vmctl shutdown 0
-    exits_with 2 "The configuration /nowhere cannot be read: No such file or directory." vmctl create /nowhere
+    says 3 "There is no domain nobody." vmctl info nobody
+    says 3 "There is no domain 77." vmctl destroy 77
+    says 2 "Domain-0 is the privileged domain itself." vmctl destroy Domain-0
+    says 2 "0 is the privileged domain itself." vmctl shutdown 0
+    says 2 "The configuration /nowhere cannot be read: No such file or directory." vmctl create /nowhere
     echo 'name = "g"' >/tmp/g.cfg
-    exits_with 1 "Not enough memory is free for a guest of 100000 MiB: the hypervisor has $(value free_memory) MiB left." \
+    says 1 "Not enough memory is free for a guest of 100000 MiB: the hypervisor has $(value free_memory) MiB left." \
         vmctl create /tmp/g.cfg memory=100000
-    exits_with 2 "/tmp/g.cfg, line 2: memroy is not a key that vmctl knows." vmctl create /tmp/g.cfg memroy=1
-    exits_with 2 "The disk image /nowhere cannot be used: No such file or directory." \
+    says 2 "/tmp/g.cfg, line 2: memroy is not a key that vmctl knows." vmctl create /tmp/g.cfg memroy=1
+    says 2 "The disk image /nowhere cannot be used: No such file or directory." \
         vmctl create /tmp/g.cfg "disk=['/nowhere,raw,hda,rw']"
     is nothing-is-left 1 "$(vmctl list --json | grep -c '"id"')"
     is store-is-clean "" "$(xenstore-list /local/domain | grep -v '^0$')"

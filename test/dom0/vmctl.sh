@@ -28,15 +28,6 @@ eventually()
     if wait_for "$@"; then ok "$name_of_wait"; else not_ok "$name_of_wait" "not within $1 s; console: $(tail -n 1 $out 2>/dev/null)"; fi
 }
 
-# exits_with CODE SENTENCE COMMAND...: fails like that, in one line.
-exits_with()
-{
-    wanted="$1 vmctl: $2"
-    shift 2
-    said=$("$@" 2>&1 >/dev/null)
-    is "says:$wanted" "$wanted" "$? $said"
-}
-
 # field KEY COMMAND...: of what a command says by --json, the first of lists.
 field()
 {
@@ -104,11 +95,11 @@ test_create()
     is create-dry "bios can be created." "$(vmctl create -n /tmp/bios.cfg)"
     nothing_left dry bios
     is create-json '{"id": 1}' "$(vmctl create -p --json /tmp/bios.cfg)"
-    exits_with 1 "The name bios is taken by domain 1." vmctl create /tmp/bios.cfg
+    says 1 "The name bios is taken by domain 1." vmctl create /tmp/bios.cfg
     is create-state paused "$(field state vmctl info --json bios)"
     at_least create-memory 65536 "$(field memory_kib vmctl info --json bios)"
     is create-time 0.000 "$(field cpu_seconds vmctl info --json bios)"
-    exits_with 1 "Domain 1 does not run: it is paused." vmctl shutdown bios
+    says 1 "Domain 1 does not run: it is paused." vmctl shutdown bios
     succeeds unpause vmctl unpause bios
     eventually runs 60 sh -c "vmctl stats --json bios | grep -q '\"io\": \[[1-9]'"
     is xl-lists-it "bios 1 64 1" "$(xl list | awk '$2 == 1 { print $1, $2, $3, $4 }')"
@@ -126,21 +117,21 @@ test_screen()
     succeeds screenshot vmctl screenshot bios /tmp/a.png
     is screenshot-size 720x400 "$(size_of /tmp/a.png)"
     is screenshot-stdout "$(sha256sum </tmp/a.png)" "$(vmctl screenshot bios - | sha256sum)"
-    exits_with 1 "The picture /nowhere/a.png cannot be written: No such file or directory." vmctl screenshot bios /nowhere/a.png
+    says 1 "The picture /nowhere/a.png cannot be written: No such file or directory." vmctl screenshot bios /nowhere/a.png
     succeeds key vmctl key bios esc
-    exits_with 2 "There is no key called nokey in ctrl-nokey." vmctl key bios ctrl-nokey
+    says 2 "There is no key called nokey in ctrl-nokey." vmctl key bios ctrl-nokey
 }
 
 test_cd()
 {
     is cd-list "hdc /tmp/one.iso,hdd empty," "$(vmctl cd bios | awk '{ print $1, $NF }' | tr '\n' ,)"
-    exits_with 2 "The guest has more than one CD drive: say which." vmctl cd bios /tmp/two.iso
+    says 2 "The guest has more than one CD drive: say which." vmctl cd bios /tmp/two.iso
     succeeds cd-change vmctl cd -d hdc bios /tmp/two.iso
     is cd-changed /tmp/two.iso "$(vmctl cd bios | awk '$1 == "hdc" { print $NF }')"
     succeeds cd-eject vmctl cd -e -d hdc bios
     is cd-ejected "open empty" "$(vmctl cd bios | awk '$1 == "hdc" { print $(NF - 1), $NF }')"
-    exits_with 1 "The image /tmp/none.iso cannot be opened: No such file or directory." vmctl cd -d hdd bios /tmp/none.iso
-    exits_with 1 "The guest has no CD drive hda." vmctl cd -d hda bios /tmp/two.iso
+    says 1 "The image /tmp/none.iso cannot be opened: No such file or directory." vmctl cd -d hdd bios /tmp/none.iso
+    says 1 "The guest has no CD drive hda." vmctl cd -d hda bios /tmp/two.iso
     is cd-json 2 "$(vmctl cd --json bios | grep -c '"cdrom": true')"
 }
 
@@ -161,8 +152,8 @@ test_counters()
 # One that cannot be asked is reset, and destroyed.
 test_end()
 {
-    exits_with 1 "Domain 1 does not listen to requests to reboot." vmctl reboot bios
-    exits_with 1 "bios has not shut down within 3 seconds." vmctl shutdown -t 3 bios
+    says 1 "Domain 1 does not listen to requests to reboot." vmctl reboot bios
+    says 1 "bios has not shut down within 3 seconds." vmctl shutdown -t 3 bios
     succeeds reset vmctl reboot -f bios
     eventually restarted 120 sh -c "vmctl list --json | grep -q '\"id\": 2, \"name\": \"bios\"'"
     eventually restarted-runs 60 sh -c "vmctl stats --json bios | grep -q '\"io\": \[[1-9]'"
@@ -242,7 +233,7 @@ test_linux_cd()
     say_to_guest "mkdir -p /mnt; modprobe isofs; mount -r /dev/sr0 /mnt && echo mou''nted"
     eventually cd-mounted 60 sees mounted
     is cd-locked 1 "$(vmctl cd linux | grep -c 'hdc.*locked')"
-    exits_with 1 "The guest has locked its drive hdc: it uses the CD." vmctl cd linux /tmp/two.iso
+    says 1 "The guest has locked its drive hdc: it uses the CD." vmctl cd linux /tmp/two.iso
     say_to_guest "umount /mnt; echo um''ounted"
     eventually cd-unmounted 60 sees umounted
     eventually cd-unlocked 30 sh -c "vmctl cd linux | grep -v locked"
