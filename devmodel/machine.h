@@ -46,6 +46,7 @@ struct machine_config {
     uint64_t ram;    /* below 4 GiB, in bytes */
     uint64_t high_ram;
     unsigned vcpus;
+    uint32_t pm_timer; /* what the guest's PM timer shows now */
     bool hpet;
 };
 void machine_init(struct machine *m, const struct machine_config *c, uint64_t now);

@@ -23,9 +23,9 @@
 #define CARRY_BIT 31
 
 /* There is no System Management Mode: ACPI is on from the start, and hvmloader finds it so. */
-void pm_init(struct pm *p, uint64_t now)
+void pm_init(struct pm *p, uint64_t origin, uint64_t now)
 {
-    *p = (struct pm){.control = SCI_EN, .origin = now, .seen = now};
+    *p = (struct pm){.control = SCI_EN, .origin = origin, .seen = now};
 }
 
 /* ---- status and enables ---- */

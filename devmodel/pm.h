@@ -7,8 +7,8 @@
  *   b008h PM_TMR    32 bits
  *
  * The timer is a pure function of time: pm_timer(origin, now). Whoever else answers it (root mode
- * may) needs origin and nothing more; in a guest's saved state that is PMTIMER's tmr_val, the value
- * at the moment of saving. */
+ * does) needs origin and nothing more; in a guest's saved state that is PMTIMER's tmr_val, the
+ * value at the moment of saving, by which both agree (devmodel/phase.h). */
 #ifndef DEVMODEL_PM_H
 #define DEVMODEL_PM_H
 
@@ -49,7 +49,8 @@ static inline uint32_t pm_timer(uint64_t origin, uint64_t now)
     return (uint32_t)clock_ticks(now - origin, PM_HZ);
 }
 
-void pm_init(struct pm *p, uint64_t now);
+/* The timer is 0 at origin, which is not after now. */
+void pm_init(struct pm *p, uint64_t origin, uint64_t now);
 
 /* One byte of each register block, at offset. */
 uint8_t pm_read_event(struct pm *p, unsigned offset, uint64_t now);

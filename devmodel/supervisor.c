@@ -2,6 +2,7 @@
 #include "devmodel/supervisor.h"
 #include "devmodel/child.h"
 #include "devmodel/confine.h"
+#include "devmodel/phase.h"
 #include "devmodel/qmp_proxy.h"
 #include "libvmctl/handle.h"
 #include "libvmctl/store.h"
@@ -103,8 +104,9 @@ static void fail(struct supervisor *s)
 
 static bool start_worker(struct supervisor *s)
 {
-    int pair[2];
+    struct worker_config c = s->config->worker;
     struct worker_status status;
+    int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return complain("No sockets");
@@ -113,8 +115,9 @@ static bool start_worker(struct supervisor *s)
         return false;
     if (s->worker.pid == 0) {
         dup2(2, 1);
+        phase_get(s->xen, c.domid, &c.machine.pm_timer); /* or it begins with 0 */
         confine_descriptors((const int[]){pair[1], -1});
-        worker_run(&s->config->worker, pair[1]);
+        worker_run(&c, pair[1]);
     }
     close(pair[1]);
     return recv(s->orders, &status, sizeof(status), 0) == (ssize_t)sizeof(status);
@@ -319,11 +322,15 @@ static bool look_for_guest(struct supervisor *s)
 
 static bool open_xen(struct supervisor *s)
 {
+    s->xen = vmctl_new();
+    return s->xen && (!vmctl_connect(s->xen) || complain_xen(s));
+}
+
+/* The watch makes a thread: no process is started after it. */
+static bool watch_xen(struct supervisor *s)
+{
     char number[16];
 
-    s->xen = vmctl_new();
-    if (!s->xen || vmctl_connect(s->xen))
-        return s->xen && complain_xen(s);
     snprintf(number, sizeof(number), "%d", s->qemu.pid);
     if (store_set(s->xen, s->config->worker.domid, "image/device-model-pid", number))
         return complain("The store does not take the number of QEMU's process");
@@ -347,13 +354,13 @@ static bool catch_signals(struct supervisor *s)
 
 static bool start(struct supervisor *s)
 {
-    bool started = catch_signals(s) && start_worker(s);
+    bool started = catch_signals(s) && open_xen(s) && start_worker(s);
 
     if (!started)
         say(NAME_WORKER);
     else if (!start_qemu(s))
         say(NAME_QEMU);
-    else if (open_xen(s) && listen_for_clients(s))
+    else if (watch_xen(s) && listen_for_clients(s))
         return true;
     else
         say(NAME_WORKER);

@@ -311,6 +311,17 @@ static void test_deadline_stands(void **state)
     assert_int_equal(m.deadline, T0 + 5);
 }
 
+static void test_pm_timer_phase(void **state)
+{
+    struct machine_config c = {.vcpus = 1, .pm_timer = 123456789};
+    uint64_t now = 600 * S;
+
+    (void)state;
+    machine_init(&m, &c, now);
+    assert_int_equal(machine_read(&m, 0xb008, 4, now), 123456789);
+    assert_int_equal(machine_read(&m, 0xb008, 4, now + S), 123456789 + PM_HZ);
+}
+
 static void test_no_hpet(void **state)
 {
     struct machine_config c = {.vcpus = 1};
@@ -362,6 +373,7 @@ int main(void)
         TEST(test_all_deadlines),
         TEST(test_legacy),
         TEST(test_no_hpet),
+        TEST(test_pm_timer_phase),
         TEST(test_rtc_edges),
         TEST(test_deadline_stands),
     };

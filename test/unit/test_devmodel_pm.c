@@ -15,7 +15,7 @@ static struct pm pm;
 static int start(void **state)
 {
     (void)state;
-    pm_init(&pm, T0);
+    pm_init(&pm, T0, T0);
     return 0;
 }
 
@@ -69,6 +69,17 @@ static void test_carry(void **state)
     assert_false(pm_sci(&pm));
     assert_int_equal(pm_deadline(&pm, carry), at(1ull << 32));
     assert_int_equal(read_event(0, 2, at(1ull << 32)), 1);
+}
+
+/* It may have begun long before: what has changed until now is no news. */
+static void test_origin(void **state)
+{
+    (void)state;
+    pm_init(&pm, T0, at(0x80000010));
+    pm_run(&pm, at(0x80000011));
+    assert_int_equal(read_event(0, 2, at(0x80000011)), 0);
+    write_event(2, 2, 1, at(0x80000011));
+    assert_int_equal(pm_deadline(&pm, at(0x80000011)), at(0x100000000));
 }
 
 static void test_buttons(void **state)
@@ -165,8 +176,8 @@ static void test_sleep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_timer),   TEST(test_carry),   TEST(test_buttons), TEST(test_widths),
-        TEST(test_general), TEST(test_control), TEST(test_sleep),
+        TEST(test_timer),  TEST(test_carry),   TEST(test_origin),  TEST(test_buttons),
+        TEST(test_widths), TEST(test_general), TEST(test_control), TEST(test_sleep),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
