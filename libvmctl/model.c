@@ -129,10 +129,27 @@ static int keep_pid(struct vmctl *v, uint16_t id, const struct process *p, pid_t
               : 0;
 }
 
+/* Once a process is held by its descriptor its number cannot change its meaning. */
+static void end_process(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
+    if (poll(&p, 1, STOP_MS) == 0) {
+        syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+        poll(&p, 1, STOP_MS);
+    }
+}
+
 static void end_child(pid_t pid)
 {
-    kill(pid, SIGTERM);
-    waitpid(pid, NULL, 0);
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (fd >= 0) {
+        end_process(fd);
+        close(fd);
+    }
+    waitpid(pid, NULL, WNOHANG);
 }
 
 /* ---- devmodel ---- */
@@ -245,16 +262,30 @@ static int spawn_with_logs(struct vmctl *v, const struct vm_config *c, uint16_t 
     return rc;
 }
 
+/* Until there is something to read; or an error with its sentence. */
+static int wait_for_word(struct vmctl *v, int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    for (unsigned i = 0; i < START_SECONDS; i++) {
+        if (poll(&p, 1, 1000) == 1)
+            return 0;
+        if (v->cancel && *v->cancel)
+            return vm_fail(v, EINTR, "It was interrupted.");
+    }
+    return vm_fail(v, ETIMEDOUT, "The device models are not ready after %d seconds.",
+                   START_SECONDS);
+}
+
 /* devmodel says one word: that both serve the guest, or who does not. */
 static int wait_ready(struct vmctl *v, const struct vm_config *c, int fd)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
     char word[16] = "", line[LINE_MAX_SIZE];
     const char *who = clocks.what;
+    int rc = wait_for_word(v, fd);
 
-    if (poll(&p, 1, START_SECONDS * 1000) == 0)
-        return vm_fail(v, ETIMEDOUT, "The device models are not ready after %d seconds.",
-                       START_SECONDS);
+    if (rc)
+        return rc;
     if (read(fd, word, sizeof(word) - 1) > 0 && strcmp(word, "ready\n") == 0)
         return 0;
     if (strncmp(word, qemu.what, strlen(qemu.what)) == 0)
@@ -323,18 +354,11 @@ static void stop_process(struct vmctl *v, uint16_t id, const struct process *pro
     bool lost;
     int pid = find_pid(v, id, process, &lost);
     int fd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    struct pollfd p = {.fd = fd, .events = POLLIN};
 
     if (fd < 0)
         return;
-    /* Once it is held by its descriptor the number cannot change its meaning. */
-    if (is_model(process, pid, id)) {
-        syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
-        if (poll(&p, 1, STOP_MS) == 0) {
-            syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
-            poll(&p, 1, STOP_MS);
-        }
-    }
+    if (is_model(process, pid, id))
+        end_process(fd);
     close(fd);
     waitpid(pid, NULL, WNOHANG); /* a child of ours, if we started it */
 }
