@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// hvm_tiny [ROUNDS [DEVMODEL]]: makes a tiny HVM guest out of a page of code, serves its devices as
-// an ioreq server through the stock Xen libraries, takes it away again, and looks whether
-// everything came back.
+// hvm_tiny [ROUNDS]: makes a tiny HVM guest out of a page of code, serves its devices as an ioreq
+// server through the stock Xen libraries, takes it away again, and looks whether everything came
+// back.
 //
 // The guest asks (tiny_code below), this program answers and notes what it saw; then both are
 // compared.
@@ -12,7 +12,6 @@
 //   port 620h r: nobody's
 //   f0000000h: 4 KiB of device memory            PCI 0:3.0: register 0 is PCI_ID
 //   port 80h and a0000h: posted writes, seen in the buffered ring
-//   port 61h r: DEVMODEL's, if that program is named; else nobody's
 
 #define _GNU_SOURCE
 #define __XEN_TOOLS__             1
@@ -21,13 +20,11 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <xen/xen.h>
@@ -95,10 +92,6 @@ __asm__(
     "6: rdtsc\n  mov %eax, %esi\n  movl $0, 0xa0020\n  rdtsc\n  sub %esi, %eax\n"
     "  cmp %ebp, %eax\n  jae 7f\n  mov %eax, %ebp\n7: loop 6b\n"
     "  mov %ebp, %eax\n  mov $0x618, %dx\n  out %eax, %dx\n"
-    "  mov $64, %ecx\n  mov $-1, %ebp\n"
-    "8: rdtsc\n  mov %eax, %esi\n  in $0x61, %al\n  movzbl %al, %edi\n  rdtsc\n"
-    "  sub %esi, %eax\n  cmp %ebp, %eax\n  jae 9f\n  mov %eax, %ebp\n9: loop 8b\n"
-    "  mov %ebp, %eax\n  mov $0x61c, %dx\n  out %eax, %dx\n  mov %edi, %eax\n  out %eax, %dx\n"
     // an interrupt through the 8259, in virtual wire mode: vectors from 20h, only IRQ 5 open
     "  mov $0xfee00000, %ebx\n  movl $0x1ff, 0xf0(%ebx)\n  movl $0x700, 0x350(%ebx)\n"
     "  mov $0x11, %al\n  out %al, $0x20\n  mov $0x20, %al\n  out %al, $0x21\n"
@@ -296,8 +289,7 @@ struct model {
     unsigned seen_count;
     uint32_t stream;
     uint8_t device[8192];
-    unsigned requests, counted, posted_port, posted_vga, ticks_in, ticks_posted, ticks_devmodel;
-    uint32_t port_61; // as the guest read it last
+    unsigned requests, counted, posted_port, posted_vga, ticks_in, ticks_posted;
     bool ring_masked, done;
 };
 
@@ -368,10 +360,6 @@ static void port_write(struct model *m, uint16_t port, uint32_t value)
         m->ticks_in = value;
     if (port == 0x618)
         m->ticks_posted = value;
-    if (port == 0x61c && m->ticks_devmodel)
-        m->port_61 = value;
-    else if (port == 0x61c)
-        m->ticks_devmodel = value;
     if (port == 0x60c)
         m->done = true;
 }
@@ -506,43 +494,9 @@ static void judge_info(domid_t dom, unsigned reason)
     xencall_free_buffer(call, op);
 }
 
-// Serves the guest's clocks, with a program that does nothing in QEMU's place. It is ready when its
-// ioreq server is there, whose number the next one does not get.
-static pid_t start_devmodel(const char *path, domid_t dom)
-{
-    char number[8];
-    pid_t pid;
-    ioservid_t id = 0;
-
-    snprintf(number, sizeof(number), "%u", dom);
-    pid = fork();
-    if (pid == 0) {
-        execl(path, path, number, "vcpus=1", "ram=2048", "uid=65000", "socket=/run/hvm_tiny.qmp",
-              "--", "/bin/sh", "-c", "exec sleep 1000", NULL);
-        _exit(127);
-    }
-    for (unsigned i = 0; i < 100 && id == 0; i++) {
-        usleep(100000);
-        if (xendevicemodel_create_ioreq_server(dm, dom, HVM_IOREQSRV_BUFIOREQ_OFF, &id) == 0)
-            xendevicemodel_destroy_ioreq_server(dm, dom, id);
-    }
-    check(id > 0, "%s serves nothing", path);
-    return pid;
-}
-
-static void end_devmodel(pid_t pid)
-{
-    int status = -1;
-
-    kill(pid, SIGTERM);
-    waitpid(pid, &status, 0);
-    check(WIFEXITED(status), "devmodel ended with %x", (unsigned)status);
-}
-
-static void round_trip(const char *devmodel)
+static void round_trip(void)
 {
     struct model m = {0};
-    pid_t pid = 0;
     struct xen_domctl *op = buffer(sizeof(*op));
     uint64_t before = free_pages(), after;
 
@@ -551,8 +505,6 @@ static void round_trip(const char *devmodel)
     fill_memory(m.dom);
     load_code(m.dom);
     set_state(m.dom);
-    if (devmodel)
-        pid = start_devmodel(devmodel, m.dom);
     start_server(&m);
     check(domctl(op, XEN_DOMCTL_unpausedomain, m.dom) == 0, "unpause: %s", strerror(errno));
     run_model(&m);
@@ -569,13 +521,8 @@ static void round_trip(const char *devmodel)
     xenevtchn_unbind(ev, m.port);
     xenevtchn_unbind(ev, m.ring_port);
     xenforeignmemory_unmap_resource(fm, m.res);
-    if (devmodel)
-        end_devmodel(pid);
-    check((m.port_61 == 0xff) == !devmodel, "port 61h reads %x", m.port_61);
     after = free_pages();
     check(after == before, "%lld pages did not come back", (long long)(before - after));
-    if (devmodel)
-        printf("hvm_tiny: IN from devmodel's port 61h %u ticks\n", m.ticks_devmodel);
     printf("hvm_tiny: %u requests, %u of them counted; IN %u ticks, posted write %u\n", m.requests,
            m.counted, m.ticks_in, m.ticks_posted);
     xencall_free_buffer(call, op);
@@ -729,7 +676,7 @@ int main(int argc, char **argv)
     if (!call || !dm || !fm || !ev)
         fatal("the Xen libraries found no hypervisor: %s", strerror(errno));
     for (unsigned i = 0; i < rounds; i++)
-        round_trip(argc > 2 ? argv[2] : NULL);
+        round_trip();
     group_done("a guest and its device model");
     device_model_dies(false);
     device_model_dies(true);
