@@ -10,7 +10,7 @@
 
 /* An empty directory that nobody can write to, as a root. It is made if it is not there. */
 #define CONFINE_PARENT "/run/vmctl"
-#define CONFINE_ROOT   CONFINE_PARENT "/empty"
+#define CONFINE_ROOT   "/run/vmctl/empty"
 
 /* Closes every descriptor above 2 that is not in the list, which ends with -1. */
 void confine_descriptors(const int *keep);

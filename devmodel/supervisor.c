@@ -352,19 +352,14 @@ static bool catch_signals(struct supervisor *s)
     return s->signals >= 0 || complain("No signals");
 }
 
-static bool start(struct supervisor *s)
+/* NULL, or who could not be started. */
+static const char *start(struct supervisor *s)
 {
-    bool started = catch_signals(s) && open_xen(s) && start_worker(s);
-
-    if (!started)
-        say(NAME_WORKER);
-    else if (!start_qemu(s))
-        say(NAME_QEMU);
-    else if (watch_xen(s) && listen_for_clients(s))
-        return true;
-    else
-        say(NAME_WORKER);
-    return false;
+    if (!catch_signals(s) || !open_xen(s) || !start_worker(s))
+        return NAME_WORKER;
+    if (!start_qemu(s))
+        return NAME_QEMU;
+    return watch_xen(s) && listen_for_clients(s) ? NULL : NAME_WORKER;
 }
 
 /* One of the two has ended. While they start, that ends all. */
@@ -435,10 +430,12 @@ int supervisor_run(const struct supervisor_config *c)
                            .qemu = {NAME_QEMU, 0, -1},
                            .orders = -1,
                            .listener = -1};
-    bool started = start(&s);
+    const char *failed = start(&s);
 
-    if (started)
+    if (failed)
+        say(failed);
+    else
         live(&s);
     end(&s);
-    return started && s.state != STARTING ? 0 : 1;
+    return s.state == STARTING ? 1 : 0;
 }
