@@ -140,7 +140,7 @@ int __must_check emulate(struct emu *e, const struct insn *insn);
  */
 int __must_check emu_fetch(struct emu *e, struct insn *insn, const u8 *bytes, unsigned n);
 
-/* The linear address of the memory operand, unchecked: what INVLPG takes. */
+/* The linear address of the memory operand, unchecked: for those who want it aligned. */
 u64 emu_linear(const struct emu *e, const struct insn *insn);
 
 /* Fill in e->fault and return -EFAULT: for callbacks. */

@@ -92,12 +92,6 @@ static void exit_wbinvd(struct vcpu *v)
     insn_skip(v);
 }
 
-static void exit_invlpg(struct vcpu *v)
-{
-    vendor->tlb_flush(v, FLUSH_GUEST);
-    insn_skip(v);
-}
-
 static void exit_rdtsc(struct vcpu *v)
 {
     u64 tsc = rdtsc() + v->tsc_offset;
@@ -178,7 +172,6 @@ static const struct exit_entry exits[EXIT_REASONS] = {
     [EXIT_PAUSE] = {"pause", exit_pause},
     [EXIT_INVD] = {"invd", exit_wbinvd},
     [EXIT_WBINVD] = {"wbinvd", exit_wbinvd},
-    [EXIT_INVLPG] = {"invlpg", exit_invlpg},
     [EXIT_RDTSC] = {"rdtsc", exit_rdtsc},
     [EXIT_RDPMC] = {"rdpmc", exit_rdpmc},
     [EXIT_HYPERCALL] = {"hypercall", exit_hypercall},

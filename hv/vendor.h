@@ -25,13 +25,11 @@ enum window { WINDOW_INTR, WINDOW_NMI };
 
 /* What can be asked to exit, or not to. The default after vcpu_init is in brackets. */
 enum intercept {
-    INTERCEPT_HLT,    /* [on] */
-    INTERCEPT_PAUSE,  /* [off; with a filter where the CPU has one] */
-    INTERCEPT_RDTSC,  /* RDTSC and RDTSCP [off] */
-    INTERCEPT_CR3,    /* MOV to CR3 [off] */
-    INTERCEPT_INVLPG, /* [off] */
-    INTERCEPT_DR,     /* any MOV DR [on until the first use: see vendor's dr.c] */
-    INTERCEPT_CR8     /* MOV to and from CR8 [on] */
+    INTERCEPT_HLT,   /* [on] */
+    INTERCEPT_PAUSE, /* [off; with a filter where the CPU has one] */
+    INTERCEPT_RDTSC, /* RDTSC and RDTSCP [off] */
+    INTERCEPT_CR3,   /* MOV to CR3 [off] */
+    INTERCEPT_DR     /* any MOV DR [on until the first use: see vendor's dr.c] */
 };
 
 enum flush_scope {

@@ -25,8 +25,7 @@ enum exit_reason {
     EXIT_PAUSE,
     EXIT_INVD,   /* INVD */
     EXIT_WBINVD, /* WBINVD or WBNOINVD */
-    EXIT_INVLPG,
-    EXIT_RDTSC, /* RDTSC or RDTSCP: rdtscp */
+    EXIT_RDTSC,  /* RDTSC or RDTSCP: rdtscp */
     EXIT_RDPMC,
     EXIT_HYPERCALL, /* VMCALL or VMMCALL */
     EXIT_CR,        /* cr */

@@ -181,7 +181,6 @@ static const struct decoder decoders[VMEXIT_INTERCEPTS] = {
     [VMEXIT_INVD] = {EXIT_INVD, true, NULL},
     [VMEXIT_PAUSE] = {EXIT_PAUSE, true, NULL},
     [VMEXIT_HLT] = {EXIT_HLT, true, NULL},
-    [VMEXIT_INVLPG] = {EXIT_INVLPG, true, NULL},
     [VMEXIT_INVLPGA] = {EXIT_VIRT_INSN, true, NULL},
     [VMEXIT_IOIO] = {EXIT_IO, false, fill_io},
     [VMEXIT_MSR] = {EXIT_MSR, true, fill_msr},

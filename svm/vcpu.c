@@ -155,7 +155,7 @@ void svm_vcpu_put(struct vcpu *v)
     vv->loaded = false;
 }
 
-/* CR8 stays intercepted: V_TPR would have to be kept like the vLAPIC's, and QEMU 7.2 dies of a
+/* CR8 is always intercepted: V_TPR would have to be kept like the vLAPIC's, and QEMU 7.2 dies of a
  * guest's CR8 write that meets V_IRQ. */
 void svm_intercept(struct vcpu *v, enum intercept what, bool on)
 {
@@ -175,13 +175,8 @@ void svm_intercept(struct vcpu *v, enum intercept what, bool on)
     case INTERCEPT_CR3:
         vmcb_intercept(b, VMEXIT_CR_WRITE(3), on);
         break;
-    case INTERCEPT_INVLPG:
-        vmcb_intercept(b, VMEXIT_INVLPG, on);
-        break;
     case INTERCEPT_DR:
         svm_dr_intercept(v, on);
-        break;
-    case INTERCEPT_CR8:
         break;
     }
 }

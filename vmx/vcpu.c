@@ -243,14 +243,15 @@ static void set_proc(struct vcpu_vendor *vv, u32 bits, bool on)
     vv->proc = on ? vv->proc | bits : vv->proc & ~bits;
 }
 
-/* Written by the next entry. CR8 stays intercepted: without a TPR shadow the guest would reach the
- * machine's own TPR. */
+/* Written by the next entry. CR8 is always intercepted: without a TPR shadow the guest would reach
+ * the machine's own TPR. */
 void vmx_intercept(struct vcpu *v, enum intercept what, bool on)
 {
     static const u32 bits[] = {
-        [INTERCEPT_HLT] = PROC_HLT,       [INTERCEPT_PAUSE] = PROC_PAUSE,
-        [INTERCEPT_RDTSC] = PROC_RDTSC,   [INTERCEPT_CR3] = PROC_CR3_LOAD,
-        [INTERCEPT_INVLPG] = PROC_INVLPG, [INTERCEPT_CR8] = 0,
+        [INTERCEPT_HLT] = PROC_HLT,
+        [INTERCEPT_PAUSE] = PROC_PAUSE,
+        [INTERCEPT_RDTSC] = PROC_RDTSC,
+        [INTERCEPT_CR3] = PROC_CR3_LOAD,
     };
 
     if (what == INTERCEPT_DR)

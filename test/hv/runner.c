@@ -259,6 +259,17 @@ static void finish(struct guest_run *g, int code)
         say("HELIUM-TEST FAIL %lld frames leaked\n", (long long)(free_before - frames_free_now()));
 }
 
+/* "intercept" on the hypervisor's own command line: what a guest does by itself exits as well, and
+ * must come to the same. */
+static void intercept_all(struct domain *d)
+{
+    static const u8 all[] = {INTERCEPT_PAUSE, INTERCEPT_RDTSC, INTERCEPT_CR3, INTERCEPT_DR};
+
+    for (unsigned i = 0; i < d->vcpus; i++)
+        for (unsigned n = 0; n < ARRAY_SIZE(all); n++)
+            vendor->intercept(d->vcpu[i], all[n], true);
+}
+
 static int start(struct guest_run *g, const struct boot_module *m)
 {
     struct domain_config config = {.vcpus = (unsigned)option(cmdline_of(m), "vcpus", 1)};
@@ -271,6 +282,8 @@ static int start(struct guest_run *g, const struct boot_module *m)
     g->d->hypercall = test_hypercall;
     g->d->page_fault = lazy_page;
     place_vcpus(g->d, cmdline_of(m));
+    if (cmdline_bool("intercept", false))
+        intercept_all(g->d);
     rc = testdev_attach(g->d);
     if (rc == 0)
         rc = load(g, m);

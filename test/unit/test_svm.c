@@ -376,6 +376,32 @@ static void test_nmi_without_vnmi(void **state)
     assert_false(vmcb_int_ctl(&b) & V_NMI_MASK);
 }
 
+/* ---- Interrupts ---- */
+
+static const struct event interrupt = {.valid = true, .type = EVENT_INTR, .vector = 0x41};
+
+/* V_IRQ that still stands at the exit: not delivered. Gone: delivered. */
+static void test_interrupt(void **state)
+{
+    (void)state;
+    svm_inject(&v, &interrupt);
+    assert_int_equal(b.event_inj, 0);
+    assert_true(vmcb_int_ctl(&b) & V_IRQ);
+    assert_int_equal(V_INTR_VECTOR_OF(vmcb_int_ctl(&b)), 0x41);
+    exit_with(VMEXIT_CPUID, 0, 0);
+    svm_event_exit(&v);
+    assert_true(v.exit.vectoring.valid);
+    assert_int_equal(v.exit.vectoring.type, EVENT_INTR);
+    assert_int_equal(v.exit.vectoring.vector, 0x41);
+    assert_false(vmcb_int_ctl(&b) & V_IRQ);
+    svm_inject(&v, &interrupt);
+    vmcb_set_int_ctl(&b, vmcb_int_ctl(&b) & ~V_IRQ);
+    exit_with(VMEXIT_CPUID, 0, 0);
+    svm_event_exit(&v);
+    assert_false(v.exit.vectoring.valid);
+    assert_int_equal(vendor_part.todo, 0);
+}
+
 /* ---- Time ---- */
 
 static void test_tsc_ratio(void **state)
@@ -442,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup(test_virtual_nmi, setup),
         cmocka_unit_test_setup(test_virtual_nmi_window, setup),
         cmocka_unit_test_setup(test_nmi_without_vnmi, setup),
+        cmocka_unit_test_setup(test_interrupt, setup),
         cmocka_unit_test_setup(test_tsc_ratio, setup),
         cmocka_unit_test_setup(test_pause_filter, setup),
         cmocka_unit_test_setup(test_extensions, setup),
