@@ -12,7 +12,7 @@ set -uo pipefail
 
 highest=${DOM0_COST:-1.05}
 words=quiet
-options=(--memory 1024 --marker 'HELIUM-DOM0 PROMPT' --timeout 300)
+options=(--memory 1024 --marker 'HELIUM-DOM0 PROMPT' --timeout 900)
 
 # The disk's content does not matter, that there is one does: the driver looks at it.
 bare()
