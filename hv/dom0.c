@@ -86,7 +86,7 @@ static u64 low_ram_end(const struct boot_info *bi)
     return end;
 }
 
-u64 dom0_split(const struct boot_info *bi)
+static u64 choose_split(const struct boot_info *bi)
 {
     u64 total = total_ram(bi);
     u64 otherwise = total - MAX(total / 4, POOL_MIN);
@@ -101,6 +101,16 @@ u64 dom0_split(const struct boot_info *bi)
         bytes = otherwise;
     }
     return ALIGN_DOWN(MIN(address_of_ram(bi, bytes), limit), LARGE);
+}
+
+/* The pool's beginning is asked for before the domain's end is: what is wrong is said once. */
+u64 dom0_split(const struct boot_info *bi)
+{
+    static u64 split;
+
+    if (!split)
+        split = choose_split(bi);
+    return split;
 }
 
 static int enter(struct build *b, u64 from, u64 to, enum p2m_type type, u32 attr)

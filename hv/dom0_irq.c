@@ -9,22 +9,40 @@
 
 static struct domain *dom0;
 
-/* Level-triggered vectors in service at this CPU's LAPIC until the guest's EOI, a bit each. While
- * one is, the LAPIC holds back what ranks lower, just as it would have without us. */
-static u32 in_service[MAX_CPUS][8];
+/* A bit for each vector. */
+struct vectors {
+    u32 word[8];
+};
 
-static void set_in_service(unsigned cpu, u8 vector)
+/* Level-triggered vectors in service at this CPU's LAPIC until the guest's EOI. While one is, the
+ * LAPIC holds back what ranks lower, just as it would have without us. What ranks higher arrives,
+ * and waits in the vLAPIC while the guest's handler of the first keeps interrupts off: so the guest
+ * may end the lower one first. The LAPIC's EOI always ends its highest (SDM 3A 10.8.5): those that
+ * the guest has ended wait for the higher ones'. */
+static struct vectors in_service[MAX_CPUS], ended[MAX_CPUS];
+
+static void add(struct vectors *s, u8 vector)
 {
-    in_service[cpu][vector / 32] |= 1u << vector % 32;
+    s->word[vector / 32] |= 1u << vector % 32;
 }
 
-static bool clear_in_service(unsigned cpu, u8 vector)
+static void remove(struct vectors *s, u8 vector)
 {
-    u32 bit = 1u << vector % 32;
-    bool was = in_service[cpu][vector / 32] & bit;
+    s->word[vector / 32] &= ~(1u << vector % 32);
+}
 
-    in_service[cpu][vector / 32] &= ~bit;
-    return was;
+static bool has(const struct vectors *s, u8 vector)
+{
+    return s->word[vector / 32] >> vector % 32 & 1;
+}
+
+/* 0: none */
+static u8 highest(const struct vectors *s)
+{
+    for (unsigned i = ARRAY_SIZE(s->word); i-- > 0;)
+        if (s->word[i])
+            return (u8)(32 * i + 31 - (unsigned)__builtin_clz(s->word[i]));
+    return 0;
 }
 
 static void forward(u8 vector, bool level)
@@ -36,13 +54,21 @@ static void forward(u8 vector, bool level)
     if (vlapic_post(&v->vlapic, vector, level) < 0 || !level)
         lapic_eoi();
     else
-        set_in_service(cpu, vector);
+        add(&in_service[cpu], vector);
 }
 
 static void guest_eoi(struct vcpu *v, u8 vector)
 {
-    if (clear_in_service(v->id, vector))
+    struct vectors *there = &in_service[v->id], *done = &ended[v->id];
+    u8 top;
+
+    if (has(there, vector))
+        add(done, vector);
+    while ((top = highest(there)) && has(done, top)) {
+        remove(there, top);
+        remove(done, top);
         lapic_eoi();
+    }
 }
 
 /* After INIT nothing is in service any more, nor may it be at the machine's LAPIC. */

@@ -7,10 +7,10 @@ set -uo pipefail
 
 boots=${DOM0_BOOTS:-4}
 make_dom0
-image=$(dom0_disk boots "console=com1" "quiet") || { not_ok boots "no disk"; exit 1; }
+image=$(dom0_disk boots "loglvl=info" "quiet") || { not_ok boots "no disk"; exit 1; }
 for ((i = 1; i <= boots; i++)); do
     if said=$(boot "boot-$i" "$BOOT_PATH" "$image" --cpus $((2 - i % 2)) --memory "${DOM0_MEMORY:-1536}" \
-        --marker 'HELIUM-DOM0 PROMPT' --timeout 300); then
+        --marker 'HELIUM-DOM0 PROMPT' --timeout 600); then
         ok "boot-$i"
     else
         not_ok "boot-$i" "$(tail -n 1 <<<"$said")"

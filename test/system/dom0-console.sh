@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Whose the serial line is. It is root mode's unless it is told com1=off: then dom0's hvc0 speaks and listens
-# through it, by 1 or 2 CPUs, and dom0 finds no UART. With com1=off dom0 has the UART, and a shell on ttyS0.
+# through it, and dom0 finds no UART. With com1=off dom0 has the UART, and a shell on ttyS0.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/dom0-lib.sh"

@@ -24,7 +24,7 @@ bare()
 }
 
 make_dom0
-image=$(dom0_disk cost "console=com1" "$words") || { not_ok cost "no disk"; exit 1; }
+image=$(dom0_disk cost "loglvl=info" "$words") || { not_ok cost "no disk"; exit 1; }
 if [ "$VENDOR" = svm ]; then
     bare "$image"
     options+=(--icount)

@@ -9,13 +9,13 @@ case $VENDOR in
     vmx) BOOT_PATH=${DOM0_PATH:-vmx-grub} ;;
 esac
 
-# The image, made again only if something it is made of is newer.
+# make_dom0 [OPTIONS of mkdom0]: the image, made again only if something it is made of is newer.
 make_dom0()
 {
     if [ -n "$(find "$HELIUM_ROOT/scripts/mkdom0" "$HELIUM_ROOT/scripts/dom0" "$HELIUM_ROOT/test/dom0" \
         "$HELIUM_BUILD/libvmctl/vmctl" "$HELIUM_BUILD/devmodel/devmodel" \
         -newer "$DOM0/manifest" -print -quit 2>&1)" ]; then
-        "$HELIUM_ROOT/scripts/mkdom0" -o "$DOM0" || { not_ok image "mkdom0 could not make it"; exit 1; }
+        "$HELIUM_ROOT/scripts/mkdom0" -o "$DOM0" "$@" || { not_ok image "mkdom0 could not make it"; exit 1; }
     fi
 }
 

@@ -6,14 +6,18 @@ set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/dom0-lib.sh"
 
-# ends WHAT "DOM0 WORDS" REGEX: the machine goes by itself, and REGEX stands on the serial line before.
-# No marker is given, so the emulator's own end is what the run waits for.
+# ends WHAT "DOM0 WORDS" REGEX [reset]: the machine goes by itself, and REGEX stands on the serial line before.
+# QEMU ends at a reset as at power-off; Bochs does as it is told, and the hypervisor is seen to start again.
 ends()
 {
-    local what=$1 regex=$3 log=$LOGS/$1.log image said
-    image=$(dom0_disk "$what" "console=com1" "$2") || { not_ok "$what" "no disk"; return; }
-    said=$(boot "$what" "$BOOT_PATH" "$image" --memory 1024 --timeout 300)
-    if ! grep -q 'the emulator ended by itself' <<<"$said"; then
+    local what=$1 regex=$3 log=$LOGS/$1.log again=() end='the emulator ended by itself' image said
+    image=$(dom0_disk "$what" "loglvl=info" "$2") || { not_ok "$what" "no disk"; return; }
+    if [ "$VENDOR" = vmx ] && [ -n "${4-}" ]; then
+        again=(--marker "(?s)($regex).*Helium, loaded by")
+        end="saw '"
+    fi
+    said=$(boot "$what" "$BOOT_PATH" "$image" --memory 1024 --timeout "${DOM0_POWER_TIMEOUT:-300}" "${again[@]}")
+    if ! grep -q "$end" <<<"$said"; then
         not_ok "$what" "the machine goes on: $(tail -n 1 <<<"$said")"
         tail -n 20 "$log"
     elif ! grep -aqE "$regex" "$log"; then
@@ -27,6 +31,6 @@ ends()
 make_dom0
 ends power-off "helium.run=/bin/true" 'dom0 powered off|HELIUM-DOM0 DONE 0 failed'
 for way in acpi kbd triple; do
-    ends "reboot-$way" "reboot=$way helium.run=/bin/true helium.then=reboot" 'HELIUM-DOM0 DONE 0 failed'
+    ends "reboot-$way" "reboot=$way helium.run=/bin/true helium.then=reboot" 'HELIUM-DOM0 DONE 0 failed' reset
 done
-ends crash "panic=1 helium.run=/bin/true helium.then=crash" 'Kernel panic - not syncing: sysrq triggered crash'
+ends crash "panic=1 helium.run=/bin/true helium.then=crash" 'Kernel panic - not syncing: sysrq triggered crash' reset

@@ -23,7 +23,7 @@ description()
 {
     echo "hypervisor = $HELIUM_BUILD/helium.elf"
     echo "efi = $HELIUM_BUILD/helium.efi"
-    echo "cmdline = console=com1 $1"
+    echo "cmdline = loglvl=info $1"
     [ -z "$2" ] || echo "kernel = $2 console=hvc0"
     [ -z "${3-}" ] || echo "ramdisk = $3"
 }
@@ -33,7 +33,7 @@ description()
 says()
 {
     local what=$1 log=$LOGS/$1.log said
-    if ! said=$(boot "$what" "$2" "$3" --marker "$4" --timeout 90 --settle 2 --memory 1024); then
+    if ! said=$(boot "$what" "$2" "$3" --marker "$4" --timeout 300 --settle 2 --memory 1024); then
         not_ok "$what" "no line matches '$4': $(tail -n 1 <<<"$said")"
         tail -n 15 "$log"
     elif grep -aqiE 'panic|#[A-Z]{2} at|double fault' "$log"; then

@@ -85,7 +85,7 @@ full()
         load_url=",http://10.0.2.2:$PORT/file,$SUM"
         programs+=(fetch.sh)
     fi
-    image=$(dom0_disk "$what" "console=com1" "helium.run=$TESTS/machine.sh,$cpus,sda,$net \
+    image=$(dom0_disk "$what" "loglvl=info" "helium.run=$TESTS/machine.sh,$cpus,sda,$net \
 helium.run=$TESTS/xenstore.sh helium.run=$TESTS/evtchn_gnttab helium.run=$TESTS/hypercall_abuse,-n,$calls \
 $fetch helium.run=$TESTS/load.sh,$load_seconds$load_url helium.run=$TESTS/warnings.sh") ||
         { not_ok "$what" "no disk"; return; }
@@ -104,7 +104,7 @@ other_devices()
     for name in nvme virtio; do
         device="nvme,serial=1" disk=nvme0n1
         [ $name = nvme ] || device="virtio-blk-pci" disk=vda
-        image=$(dom0_disk "$name" "console=com1" "helium.net=dhcp helium.run=$TESTS/machine.sh,1,$disk,virtio_net \
+        image=$(dom0_disk "$name" "loglvl=info" "helium.net=dhcp helium.run=$TESTS/machine.sh,1,$disk,virtio_net \
 helium.run=$TESTS/fetch.sh,http://10.0.2.2:$PORT/file,$SUM") || { not_ok "$name" "no disk"; continue; }
         set_options 1 virtio-net-pci 300
         options+=(--qemu-arg=-drive "--qemu-arg=if=none,id=other,format=raw,snapshot=on,file=$LOGS/other.img"
