@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What an ioreq server answers for: a set of ranges that do not overlap, sorted. */
+/*
+ * What an ioreq server answers for: a set of numbers as ranges, sorted, those that touch made one.
+ * So an access may reach over what was added in pieces, as QEMU adds CF8h, CF9h (the reset port)
+ * and CFAh.
+ */
 #ifndef HV_IOREQ_RANGE_H
 #define HV_IOREQ_RANGE_H
 
@@ -17,9 +21,9 @@ struct ioreq_ranges {
 
 /* -EINVAL: last before first; -EEXIST: overlaps with one that is there; -ENOSPC. */
 int __must_check ioreq_range_add(struct ioreq_ranges *r, u64 first, u64 last);
-/* Takes out exactly this range. -ENOENT. */
+/* -ENOENT: not all of it is there; -ENOSPC: it would leave one range too many. */
 int __must_check ioreq_range_remove(struct ioreq_ranges *r, u64 first, u64 last);
-/* Does one range hold all of it? */
+/* Is all of it there? */
 bool ioreq_range_holds(const struct ioreq_ranges *r, u64 first, u64 last);
 
 #endif

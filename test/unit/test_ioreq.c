@@ -25,61 +25,32 @@ static unsigned random_below(unsigned n)
 
 /* ---- Ranges ---- */
 
-/* Which range an address belongs to, by number; 0: none. */
-static unsigned owner[SPACE];
+static bool there[SPACE];
 
-static bool one_owner(unsigned first, unsigned last)
+static bool all_are(unsigned first, unsigned last, bool what)
 {
     for (unsigned i = first; i <= last; i++)
-        if (owner[i] == 0 || owner[i] != owner[first])
+        if (there[i] != what)
             return false;
     return true;
-}
-
-static bool nobody(unsigned first, unsigned last)
-{
-    for (unsigned i = first; i <= last; i++)
-        if (owner[i])
-            return false;
-    return true;
-}
-
-static bool exactly(unsigned first, unsigned last)
-{
-    return one_owner(first, last) && (first == 0 || owner[first - 1] != owner[first]) &&
-           (last + 1 == SPACE || owner[last + 1] != owner[last]);
-}
-
-static void set_owner(unsigned first, unsigned last, unsigned who)
-{
-    for (unsigned i = first; i <= last; i++)
-        owner[i] = who;
 }
 
 static void test_ranges_random(void **state)
 {
     static struct ioreq_ranges r;
-    unsigned next = 1;
 
     (void)state;
     for (unsigned n = 0; n < 200000; n++) {
         unsigned first = random_below(SPACE), last = first + random_below(MIN(12u, SPACE - first));
+        bool add = random_below(2), can = all_are(first, last, !add);
 
-        switch (random_below(3)) {
-        case 0:
-            assert_int_equal(ioreq_range_add(&r, first, last), nobody(first, last) ? 0 : -EEXIST);
-            if (nobody(first, last))
-                set_owner(first, last, next++);
-            break;
-        case 1:
-            assert_int_equal(ioreq_range_remove(&r, first, last),
-                             exactly(first, last) ? 0 : -ENOENT);
-            if (exactly(first, last))
-                set_owner(first, last, 0);
-            break;
-        default:
-            assert_int_equal(ioreq_range_holds(&r, first, last), one_owner(first, last));
-        }
+        assert_int_equal(ioreq_range_holds(&r, first, last), all_are(first, last, true));
+        assert_int_equal((add ? ioreq_range_add : ioreq_range_remove)(&r, first, last),
+                         can   ? 0
+                         : add ? -EEXIST
+                               : -ENOENT);
+        if (can)
+            memset(there + first, add, last - first + 1);
     }
 }
 
@@ -96,7 +67,25 @@ static void test_ranges_edges(void **state)
         assert_int_equal(ioreq_range_add(&r, 2 * i, 2 * i), 0);
     assert_int_equal(ioreq_range_add(&r, 2 * IOREQ_RANGES, 2 * IOREQ_RANGES), -ENOSPC);
     assert_int_equal(ioreq_range_add(&r, 4, 4), -EEXIST);
-    assert_false(ioreq_range_holds(&r, 4, 5)); /* half of it is not all of it */
+    assert_false(ioreq_range_holds(&r, 4, 5));      /* half of it is not all of it */
+    assert_int_equal(ioreq_range_add(&r, 5, 5), 0); /* fills a gap: one range less */
+    assert_int_equal(ioreq_range_add(&r, 2 * IOREQ_RANGES, 2 * IOREQ_RANGES), 0);
+    assert_int_equal(ioreq_range_remove(&r, 5, 5), -ENOSPC);
+    assert_int_equal(ioreq_range_remove(&r, 5, 6), 0);
+}
+
+/* QEMU's PCI host bridge: CF8h in pieces around the reset port, and read as one. */
+static void test_ranges_touch(void **state)
+{
+    static struct ioreq_ranges r;
+
+    (void)state;
+    assert_int_equal(ioreq_range_add(&r, 0xcf8, 0xcf8), 0);
+    assert_int_equal(ioreq_range_add(&r, 0xcfa, 0xcfb), 0);
+    assert_false(ioreq_range_holds(&r, 0xcf8, 0xcfb));
+    assert_int_equal(ioreq_range_add(&r, 0xcf9, 0xcf9), 0);
+    assert_true(ioreq_range_holds(&r, 0xcf8, 0xcfb));
+    assert_int_equal(r.count, 1);
 }
 
 /* ---- The ring ---- */
@@ -195,9 +184,8 @@ static void test_ring_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranges_random),
-        cmocka_unit_test(test_ranges_edges),
-        cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_ranges_random), cmocka_unit_test(test_ranges_edges),
+        cmocka_unit_test(test_ranges_touch),  cmocka_unit_test(test_ring),
         cmocka_unit_test(test_ring_hostile),
     };
 
