@@ -130,7 +130,7 @@ text_mode()
 {
     local black grey
     black=$("$vnc" "$(port "$1")" share 000000)
-    grey=$("$vnc" "$(port "$1")" share aaaaaa)
+    grey=$("$vnc" "$(port "$1")" share a8a8a8)
     at_least "$1-text-is-on-black" 700 "$black"
     at_least "$1-text-is-there" 5 "$grey"
     keep "$1" text
@@ -260,7 +260,7 @@ kind_memtest()
     start memtest
     while [ "$blue" -lt 500 ] && [ "$(seconds_up)" -lt $until ]; do
         sleep 2
-        blue=$("$vnc" "$(port memtest)" share 0000aa 2>/dev/null || echo 0)
+        blue=$("$vnc" "$(port memtest)" share 0000a8 2>/dev/null || echo 0)
     done
     at_least memtest-is-blue 500 "$blue"
     before=$("$vnc" "$(port memtest)" sum)
