@@ -116,6 +116,9 @@ static bool start_worker(struct supervisor *s)
     if (s->worker.pid == 0) {
         dup2(2, 1);
         phase_get(s->xen, c.domid, &c.machine.pm_timer); /* or it begins with 0 */
+        /* Restricting replaces the descriptor of every handle there is, and these numbers come
+         * again. */
+        vmctl_free(s->xen);
         confine_descriptors((const int[]){pair[1], -1});
         worker_run(&c, pair[1]);
     }
