@@ -33,6 +33,15 @@ static void load(struct vcpu *v, const struct mov *m, u64 value)
         *reg = (*reg & ~(mask(m->reg_size) << shift)) | value << shift;
 }
 
+/* The exit tells where the device's part of the operand begins: at the start of a page it may be
+ * the second part, behind one that is RAM. */
+static bool in_one_page(gpa_t gpa, unsigned size)
+{
+    u64 offset = gpa.v & (PAGE_SIZE - 1);
+
+    return offset + size <= PAGE_SIZE && (offset || size == 1);
+}
+
 static bool parse(struct vcpu *v, struct mov *m)
 {
     const struct exit_npf *npf = &v->exit.npf;
@@ -45,8 +54,7 @@ static bool parse(struct vcpu *v, struct mov *m)
         return false;
     fetch_insn(v, &s);
     return v->exit.bytes_len >= MOV_LONGEST && mov_parse(m, v->exit.bytes, mode == MODE_64) &&
-           m->store == !!(npf->access & ACCESS_WRITE) &&
-           (npf->gpa.v & (PAGE_SIZE - 1)) + m->size <= PAGE_SIZE;
+           m->store == !!(npf->access & ACCESS_WRITE) && in_one_page(npf->gpa, m->size);
 }
 
 /* The CPU has translated and checked the operand: the exit tells where it lies. */
