@@ -79,10 +79,11 @@ static bool segment_allows(const struct emu *e, const struct segment *s, enum em
 
     if (!(e->cr0 & CR0_PE) || e->rflags & RFLAGS_VM)
         return true;
+    if (access == EMU_EXEC)
+        return true; /* CS was checked when it was loaded, in real mode not at all: loaders rely on
+                        it */
     if (!(s->attr & SEG_P))
         return false;
-    if (access == EMU_EXEC)
-        return code;
     return access == EMU_READ ? !code || rw : !code && rw;
 }
 

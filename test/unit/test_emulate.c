@@ -557,6 +557,19 @@ static void test_fetch_limit(void **state)
     assert_int_equal(m.e.fault.vector, TRAP_GP);
 }
 
+/* Between setting CR0.PE and the first far jump: QEMU's loader of kernels does its work there. */
+static void test_fetch_by_real_mode_cs(void **state)
+{
+    struct insn i;
+
+    (void)state;
+    machine_mode(&m, MODE_16, true);
+    m.e.rip = 0x100;
+    m.seg[SEG_CS].attr = SEG_P | SEG_S | 3; /* as real mode leaves it: data, writable */
+    assert_int_equal(emu_fetch(&m.e, &i, (const u8[]){0xf3, 0x6c}, 2), 0); /* rep insb */
+    assert_int_equal(i.op, OP_INS);
+}
+
 static void test_linear_and_mode(void **state)
 {
     struct insn i;
@@ -607,6 +620,7 @@ int main(void)
         TEST(test_fetch),
         TEST(test_fetch_page_end),
         TEST(test_fetch_limit),
+        TEST(test_fetch_by_real_mode_cs),
         TEST(test_fetch_nothing),
         TEST(test_linear_and_mode),
     };
