@@ -5,7 +5,7 @@
  *
  * Order, outermost first; a file that takes two says nothing else:
  *
- *   domain -> ioreq -> grant table -> event channels -> p2m -> vpic -> vioapic
+ *   domain -> ioreq -> grant table -> event channels -> p2m -> intx -> vpic -> vioapic
  *     -> run queue -> timer queue -> frame pool -> domain list -> log
  */
 #ifndef HV_SPINLOCK_H
