@@ -168,6 +168,13 @@ static bool outranks_current(const struct run_queue *rq, const struct sched_enti
     return e->vruntime + SCHED_SLICE_NS <= c->vruntime;
 }
 
+/* The CPU that must be told to pick again, or -1. */
+static int enqueue_and_compare(struct run_queue *rq, struct sched_entity *e)
+{
+    enqueue(rq, e);
+    return outranks_current(rq, e) ? (int)rq->cpu : -1;
+}
+
 static void make_urgent(struct sched_entity *e)
 {
     if (e->boostable && e->class != SCHED_URGENT) {
@@ -185,9 +192,7 @@ int sched_unblock(struct sched_entity *e, u32 reasons)
     e->blocked &= ~reasons;
     if (was_blocked && !e->blocked && !e->queued && !e->running) {
         make_urgent(e);
-        enqueue(rq, e);
-        if (outranks_current(rq, e))
-            cpu = (int)rq->cpu;
+        cpu = enqueue_and_compare(rq, e);
     }
     spin_unlock(&rq->lock);
     return cpu;
@@ -212,9 +217,7 @@ int sched_boost(struct sched_entity *e)
         dequeue(rq, e);
     make_urgent(e);
     if (queued) {
-        enqueue(rq, e);
-        if (outranks_current(rq, e))
-            cpu = (int)rq->cpu;
+        cpu = enqueue_and_compare(rq, e);
     }
     spin_unlock(&rq->lock);
     return cpu;

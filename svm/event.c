@@ -75,17 +75,17 @@ static void pass_instruction(struct vcpu *v, u8 len)
     vv->todo |= TODO_SOFT;
 }
 
-#define V_INTR (V_IRQ | V_IGN_TPR | V_INTR_PRIO(15) | V_INTR_VECTOR(0xff))
+#define V_INTR(vector) (V_IRQ | V_IGN_TPR | V_INTR_PRIO(15) | V_INTR_VECTOR(vector))
+#define V_INTR_FIELDS  V_INTR(0xff)
 
 static void set_virtual_interrupt(struct vmcb *b, u8 vector)
 {
-    vmcb_set_int_ctl(b, (vmcb_int_ctl(b) & ~V_INTR) | V_IRQ | V_IGN_TPR | V_INTR_PRIO(15) |
-                            V_INTR_VECTOR(vector));
+    vmcb_set_int_ctl(b, (vmcb_int_ctl(b) & ~V_INTR_FIELDS) | V_INTR(vector));
 }
 
 static void clear_virtual_interrupt(struct vmcb *b)
 {
-    vmcb_set_int_ctl(b, vmcb_int_ctl(b) & ~V_INTR);
+    vmcb_set_int_ctl(b, vmcb_int_ctl(b) & ~V_INTR_FIELDS);
 }
 
 void svm_inject(struct vcpu *v, const struct event *e)
