@@ -12,7 +12,8 @@
  * however late the host is. Expiries that nobody could serve (the vcpu was descheduled, the host
  * timer late, the period shorter than MIN_GAP_NS) become one interrupt, as an IRR bit holds one;
  * the rest are added to lost_ticks. So nothing storms after a pause, and nothing is lost without
- * being counted.
+ * being counted. A period shorter than MIN_GAP_NS is served that long after the EOI, or a host
+ * whose exits take longer than the period would run nothing of the guest's but its handler.
  */
 #include "hv/vlapic.h"
 
@@ -20,7 +21,7 @@
 
 /* The APIC bus runs at 100 MHz, as on Xen, so that a migrated guest's calibration stays true. */
 #define BUS_NS           10
-#define MIN_GAP_NS       50000
+#define MIN_GAP_NS       200000 /* KVM's min_timer_period_us */
 
 #define LVT_COUNT        6
 #define VERSION          (0x14 | (LVT_COUNT - 1) << 16)
@@ -293,6 +294,8 @@ static void end_lint(struct vlapic *v, unsigned int pin, u8 vector)
         raise_lint(v, pin);
 }
 
+static void timer_ended(struct vlapic *v, u8 vector);
+
 /* SDM 3A 11.8.5. An EOI with nothing in service does nothing. */
 void vlapic_eoi(struct vlapic *v)
 {
@@ -303,8 +306,10 @@ void vlapic_eoi(struct vlapic *v)
     *vector_word(v, APIC_ISR, vector) &= ~vector_bit(vector);
     v->isr_top = highest(v, APIC_ISR);
     update_ppr(v);
-    if (!(READ_ONCE(*vector_word(v, APIC_TMR, vector)) & vector_bit(vector)))
+    if (!(READ_ONCE(*vector_word(v, APIC_TMR, vector)) & vector_bit(vector))) {
+        timer_ended(v, vector);
         return;
+    }
     end_lint(v, 0, vector);
     end_lint(v, 1, vector);
     v->ops->eoi(v, vector, !(*reg(v, APIC_SVR) & APIC_SVR_NO_EOI_BC));
@@ -483,18 +488,30 @@ static u64 timer_run(struct vlapic *v)
     return now;
 }
 
+static bool timer_too_fast(struct vlapic *v)
+{
+    return v->expiry && timer_periodic(v) && *reg(v, APIC_TIMER_INIT) * count_ns(v) < MIN_GAP_NS;
+}
+
 static void timer_arm(struct vlapic *v, u64 now)
 {
     u64 at = v->expiry;
 
     if (!at || *reg(v, APIC_LVT_TIMER) & APIC_LVT_MASKED)
         at = VLAPIC_NEVER;
-    else if (timer_periodic(v) && *reg(v, APIC_TIMER_INIT) * count_ns(v) < MIN_GAP_NS)
+    else if (timer_too_fast(v))
         at = MAX(at, now + MIN_GAP_NS);
     if (at == v->armed)
         return;
     v->armed = at;
     v->ops->set_timer(v, at);
+}
+
+/* The guest has ended the interrupt of `vector`: from now on it gets MIN_GAP_NS for itself. */
+static void timer_ended(struct vlapic *v, u8 vector)
+{
+    if (vector == LVT_VECTOR(*reg(v, APIC_LVT_TIMER)) && timer_too_fast(v))
+        timer_arm(v, v->ops->now(v));
 }
 
 /* What is left to count at `now`, after timer_run(). */

@@ -974,36 +974,36 @@ static void test_timer_periodic(void **state)
     (void)state;
     wr(v, APIC_TIMER_DIVIDE, 11);
     wr(v, APIC_LVT_TIMER, 0x40 | APIC_LVT_PERIODIC);
-    wr(v, APIC_TIMER_INIT, 10000); /* 100 us */
+    wr(v, APIC_TIMER_INIT, 20000); /* 200 us */
     for (unsigned int i = 1; i <= 100; i++) {
-        advance(99999);
+        advance(199999);
         assert_int_equal(vlapic_pending(v), 0);
         assert_int_equal(rd(v, APIC_TIMER_CURRENT), 1);
         advance(1);
         assert_int_equal(take_and_end(v), 0x40);
-        assert_int_equal(rd(v, APIC_TIMER_CURRENT), 10000);
+        assert_int_equal(rd(v, APIC_TIMER_CURRENT), 20000);
     }
     assert_int_equal(v->lost_ticks, 0);
     /* a pause of 7.3 periods: one interrupt, six accounted for, and the phase is kept */
-    now_ns += 730000;
+    now_ns += 1460000;
     vlapic_timer_fire(v);
     assert_int_equal(take_and_end(v), 0x40);
     assert_int_equal(vlapic_pending(v), 0);
     assert_int_equal(v->lost_ticks, 6);
-    assert_int_equal(cpus[0].timer, begin + 108 * 100000);
-    assert_int_equal(rd(v, APIC_TIMER_CURRENT), 7000);
+    assert_int_equal(cpus[0].timer, begin + 108 * 200000);
+    assert_int_equal(rd(v, APIC_TIMER_CURRENT), 14000);
     /* a guest that does not take its interrupt loses the next, by account */
-    advance(270000);
+    advance(540000);
     assert_int_equal(v->lost_ticks, 8);
     assert_int_equal(take_and_end(v), 0x40);
     assert_int_equal(vlapic_pending(v), 0);
     /* masked periods are nobody's loss */
     wr(v, APIC_LVT_TIMER, 0x40 | APIC_LVT_PERIODIC | MASKED);
-    advance(550000);
+    advance(1100000);
     wr(v, APIC_LVT_TIMER, 0x40 | APIC_LVT_PERIODIC);
     assert_int_equal(vlapic_pending(v), 0);
     assert_int_equal(v->lost_ticks, 8);
-    assert_int_equal((cpus[0].timer - begin) % 100000, 0);
+    assert_int_equal((cpus[0].timer - begin) % 200000, 0);
 }
 
 /* A period of a few nanoseconds costs the host a bounded number of timers, and each tick is
@@ -1022,11 +1022,37 @@ static void test_timer_storm(void **state)
         advance(10000);
         taken += take_and_end(v) == 0x40;
     }
-    assert_true(cpus[0].timer_sets <= 201); /* 10 ms / 50 us */
-    assert_true(taken >= 199);
+    /* 10 ms / 200 us; each set anew by the EOI */
+    assert_true(cpus[0].timer_sets <= 2 * 51);
+    assert_true(taken >= 49);
     wr(v, APIC_LVT_TIMER, MASKED | 0x40 | APIC_LVT_PERIODIC);
     taken += take_and_end(v) == 0x40;
     assert_int_equal(taken + v->lost_ticks, 10000000 / BUS_NS);
+}
+
+/* However long its handler takes: a guest gets time for itself behind each. */
+static void test_timer_storm_leaves_time(void **state)
+{
+    struct vlapic *v = start(1, 0);
+    u64 ended;
+
+    (void)state;
+    wr(v, APIC_TIMER_DIVIDE, 11);
+    wr(v, APIC_LVT_TIMER, 0x40 | APIC_LVT_PERIODIC);
+    wr(v, APIC_TIMER_INIT, 2000);
+    for (unsigned int i = 0; i < 100; i++) {
+        advance(250000);
+        while (take(v) == 0x40) {
+            advance(150000);
+            wr(v, APIC_EOI, 0);
+        }
+        ended = now_ns;
+        advance(199000);
+        assert_int_equal(vlapic_pending(v), 0);
+        advance(1000);
+        assert_int_equal(vlapic_pending(v), 0x40);
+        assert_int_equal(now_ns, ended + 200000);
+    }
 }
 
 static void test_timer_mode_change(void **state)
@@ -1928,6 +1954,7 @@ int main(void)
         cmocka_unit_test(test_timer_masked),
         cmocka_unit_test(test_timer_periodic),
         cmocka_unit_test(test_timer_storm),
+        cmocka_unit_test(test_timer_storm_leaves_time),
         cmocka_unit_test(test_timer_mode_change),
         cmocka_unit_test(test_timer_divide_change),
         cmocka_unit_test(test_deadline),
