@@ -560,19 +560,24 @@ int build_domain(struct vmctl *v, const struct vm_config *c, struct build *b)
 
     *b = (struct build){0};
     layout_compute(&l, (c->memory_kib - c->video_kib) << 10);
+    vm_phase(v, "domain");
     rc = create(v, c, b);
     if (rc == 0)
         rc = set_limits(v, c, b->id);
     if (rc == 0)
         rc = set_weight(v, c, b->id);
+    vm_phase(v, "memory");
     if (rc == 0)
         rc = give_memory(v, c, b->id, &l);
     if (rc == 0)
         rc = set_memory_map(v, b->id, &l);
+    vm_phase(v, "firmware");
     if (rc == 0)
         rc = load_files(v, c, b->id, &l, &image, &at);
+    vm_phase(v, "kernel");
     if (rc == 0 && c->kernel && c->bios == VM_SEABIOS)
         rc = load_linux(v, c, &l, at.end, b);
+    vm_phase(v, "vcpu");
     if (rc == 0)
         rc = fill_pages(v, c, b->id, &l);
     if (rc == 0)

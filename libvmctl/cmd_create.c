@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define CONFIG_MAX (1u << 20)
 
@@ -84,8 +85,29 @@ static int start(const struct options *o, const struct vm_config *c, uint16_t id
     return rc ? failed(rc) : EXIT_OK;
 }
 
+/* The phase that runs, and since when. */
+struct phase {
+    const char *name; /* NULL: none yet */
+    struct timespec since;
+};
+
+/* "create: memory 1234 us" on standard error when the phase is over. */
+static void next_phase(const char *name, void *arg)
+{
+    struct phase *p = arg;
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (p->name)
+        fprintf(stderr, "create: %s %lld us\n", p->name,
+                (now.tv_sec - p->since.tv_sec) * 1000000LL +
+                    (now.tv_nsec - p->since.tv_nsec) / 1000);
+    *p = (struct phase){name, now};
+}
+
 static int create_from(const struct options *o, const struct vm_config *c)
 {
+    struct phase phase = {0};
     uint16_t id;
     int rc = open_handle();
 
@@ -93,7 +115,11 @@ static int create_from(const struct options *o, const struct vm_config *c)
         return rc;
     on_signals(interrupt);
     vmctl_cancel_by(handle, &interrupted);
+    if (o->verbose)
+        vmctl_phases_to(handle, next_phase, &phase);
     rc = vmctl_create(handle, c, &id);
+    if (o->verbose)
+        next_phase(NULL, &phase);
     on_signals(SIG_DFL);
     if (rc)
         return failed(rc);

@@ -19,6 +19,7 @@ struct options {
     bool pv;          /* p of console */
     bool output;      /* o of console */
     bool dry_run;     /* n of create */
+    bool verbose;     /* v of create */
     bool follow;      /* f of dmesg */
     bool force;       /* f */
     bool wait;        /* w */

@@ -167,6 +167,12 @@ void vmctl_cancel_by(struct vmctl *v, const volatile sig_atomic_t *flag)
     v->cancel = flag;
 }
 
+void vmctl_phases_to(struct vmctl *v, vm_phase_fn *fn, void *arg)
+{
+    v->phase = fn;
+    v->phase_arg = arg;
+}
+
 /* rc, or that somebody does not want it any more. */
 static int unless_cancelled(struct vmctl *v, int rc)
 {
@@ -184,7 +190,6 @@ static int check(struct vmctl *v, const struct vm_config *c)
     return rc ? rc : memory_is_free(v, c);
 }
 
-/* The name again, now that it stands in the store: of two that came at once, both cannot stay. */
 /* QEMU is told of the small program instead of the kernel that is loaded already. */
 static int start_model(struct vmctl *v, const struct vm_config *c, const struct build *b)
 {
@@ -203,10 +208,13 @@ static int make(struct vmctl *v, const struct vm_config *c, struct build *b)
 {
     int rc = unless_cancelled(v, build_domain(v, c, b));
 
+    vm_phase(v, "store");
     if (rc == 0)
         rc = unless_cancelled(v, store_create(v, c, b));
+    /* Now that it stands in the store: of two that came at once, both cannot stay. */
     if (rc == 0)
         rc = name_is_free(v, c->name, b->id);
+    vm_phase(v, "device models");
     if (rc == 0)
         rc = unless_cancelled(v, start_model(v, c, b));
     return rc ? rc : screen_lock(v, c, b->id);

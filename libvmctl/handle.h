@@ -20,12 +20,21 @@ struct vmctl {
     xenforeignmemory_handle *memory;
     struct xs_handle *store;
     const volatile sig_atomic_t *cancel; /* NULL: nobody interrupts */
+    vm_phase_fn *phase;                  /* NULL: nobody wants to know */
+    void *phase_arg;
     char error[512];
 };
 
 /* Keeps the sentence and returns -error. */
 int vm_fail(struct vmctl *v, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* What vmctl_create() does from now on. */
+static inline void vm_phase(struct vmctl *v, const char *phase)
+{
+    if (v->phase)
+        v->phase(phase, v->phase_arg);
+}
 
 /* 0 or -errno; interface versions are filled in; op comes back as the hypervisor left it. No
  * sentence. */

@@ -76,8 +76,9 @@ static const struct command {
     command_fn *run;
     const char *usage, *help;
 } commands[] = {
-    {"create", "jnp", 1, -1, false, do_create, "[-p] [-n] [--json] CONFIG [KEY=VALUE]...",
-     "make a guest and let it run (-p: leave it paused; -n: only check the configuration)"},
+    {"create", "jnpv", 1, -1, false, do_create, "[-p] [-n] [-v] [--json] CONFIG [KEY=VALUE]...",
+     "make a guest and let it run (-p: leave it paused; -n: only check the configuration; -v: tell "
+     "how long each phase takes)"},
     {"list", "j", 0, 0, true, do_list, "[--json]", "all domains"},
     {"info", "j", 1, 1, true, do_info, "[--json] DOMAIN",
      "one domain, and where its screen and serial port are"},
@@ -106,10 +107,13 @@ static const struct command {
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static const struct option long_options[] = {
-    {"json", no_argument, NULL, 'j'},    {"paused", no_argument, NULL, 'p'},
-    {"dry-run", no_argument, NULL, 'n'}, {"wait", no_argument, NULL, 'w'},
-    {"force", no_argument, NULL, 'f'},   {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"json", no_argument, NULL, 'j'},
+                                             {"paused", no_argument, NULL, 'p'},
+                                             {"dry-run", no_argument, NULL, 'n'},
+                                             {"wait", no_argument, NULL, 'w'},
+                                             {"force", no_argument, NULL, 'f'},
+                                             {"verbose", no_argument, NULL, 'v'},
+                                             {NULL, 0, NULL, 0}};
 
 static int usage(FILE *f, int code)
 {
@@ -149,6 +153,7 @@ static void take_flag(int letter, struct options *o)
     o->pv |= letter == 'p';
     o->output |= letter == 'o';
     o->dry_run |= letter == 'n';
+    o->verbose |= letter == 'v';
     o->follow |= letter == 'f';
     o->force |= letter == 'f';
     o->wait |= letter == 'w';

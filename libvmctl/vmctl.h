@@ -110,6 +110,10 @@ int vmctl_create(struct vmctl *v, const struct vm_config *config, uint16_t *id);
 /* From now on vmctl_create() gives up between two steps, with -EINTR, when *flag is not 0. */
 void vmctl_cancel_by(struct vmctl *v, const volatile sig_atomic_t *flag);
 
+/* Told by vmctl_create() what it does next, in a word or two. */
+typedef void vm_phase_fn(const char *phase, void *arg);
+void vmctl_phases_to(struct vmctl *v, vm_phase_fn *fn, void *arg);
+
 int vmctl_pause(struct vmctl *v, uint16_t id);
 int vmctl_unpause(struct vmctl *v, uint16_t id);
 /* Stops and removes the guest, its QEMU and its entries in the store. */

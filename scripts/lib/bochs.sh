@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The Bochs that VMX runs use: built from the source package of Debian trixie, since the binaries
-# of Debian run at half this speed (trixie) or a quarter of it (bookworm). Source it after common.sh.
+# of Debian run at half this speed (trixie) or a quarter of it (bookworm). One fix of ours makes its second CPU
+# steady (bochs-smp.patch). Source it after common.sh.
 
 BOCHS_VERSION=3.0
 BOCHS_SUITE=trixie
+BOCHS_PATCH=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/bochs-smp.patch
 BOCHS_CXXFLAGS='-O3 -march=x86-64-v2'
 BOCHS_CONFIGURE=(
     --with-nogui --with-rfb --with-term
@@ -20,8 +22,10 @@ BOCHS_CONFIGURE=(
 # The cache key covers everything that shapes the binary.
 bochs_key()
 {
-    printf '%s\n' "$BOCHS_VERSION" "$BOCHS_SUITE" "$BOCHS_CXXFLAGS" "${BOCHS_CONFIGURE[@]}" |
-        short_hash
+    {
+        printf '%s\n' "$BOCHS_VERSION" "$BOCHS_SUITE" "$BOCHS_CXXFLAGS" "${BOCHS_CONFIGURE[@]}"
+        cat "$BOCHS_PATCH"
+    } | short_hash
 }
 
 BOCHS_DIR=$HELIUM_CACHE/bochs-$BOCHS_VERSION-$(bochs_key)
@@ -73,7 +77,7 @@ END
         bochs_patch "$dir/src/bochs"
 }
 
-# bochs_patch DIR: Debian's own patches, in their order.
+# bochs_patch DIR: Debian's own patches, in their order, and ours.
 bochs_patch()
 (
     cd "$1" || exit 1
@@ -81,6 +85,7 @@ bochs_patch()
         case $name in '' | '#'*) continue ;; esac
         patch -p1 --forward <"debian/patches/$name" || exit 1
     done <debian/patches/series
+    patch -p1 --forward <"$BOCHS_PATCH"
 )
 
 # bochs_compile DIR: configure, compile and keep the binary in BOCHS_DIR; appears there all at once.

@@ -73,6 +73,7 @@ class Machine:
     cmdline: str = ""  # svm-pvh only; a disk image has its own
     qemu_args: tuple = ()
     bochs_lines: tuple = ()
+    clocked: tuple = ()  # regular expressions: how much CPU time the emulator has used when they come
     typed: tuple = ()  # (regular expression, text): what is typed there once that stands on the serial line
     terminal: bool = False  # the person's terminal is on the serial line as well
     line: int = 0  # the serial line's TCP port, while somebody types
@@ -98,6 +99,7 @@ class Outcome:
     seconds: float
     log: Path
     emulator_log: Path
+    clocked: dict  # regular expression: CPU seconds
 
 
 def need(path, package):
@@ -293,6 +295,24 @@ class Line:
             self.connection.sendall(typed)
 
 
+def cpu_seconds(process):
+    """Of user and system mode, all threads (proc(5), stat's fields 14 and 15)."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Clock:
+    """Notes the emulator's CPU time at lines of its serial line."""
+
+    def __init__(self, machine, process):
+        self.process, self.waiting, self.seen = process, list(machine.clocked), {}
+
+    def look(self, text):
+        for pattern in [pattern for pattern in self.waiting if re.search(pattern, text, re.M)]:
+            self.waiting.remove(pattern)
+            self.seen[pattern] = cpu_seconds(self.process)
+
+
 def end(process):
     """Ends the emulator this module started, and only that."""
     if process.poll() is None:
@@ -300,17 +320,17 @@ def end(process):
     process.wait()
 
 
-def watch_on_terminal(machine, process):
+def watch_on_terminal(machine, process, clock):
     with terminal.Terminal() as screen:
         try:
-            return watch(machine, process, screen)
+            return watch(machine, process, clock, screen)
         except terminal.Left:
             return True, "it was left by Ctrl-]"
         except OSError:  # the line is gone: the emulator has ended
             return False, f"the emulator ended by itself: {last_words(machine)}"
 
 
-def watch(machine, process, screen=None):
+def watch(machine, process, clock, screen=None):
     """Waits for a marker, a failure, the emulator's end or the timeout; returns (seen, sentence)."""
     deadline = time.monotonic() + machine.timeout
     failures = (*machine.failures, f"^{GRUB_FAILED}")
@@ -324,6 +344,8 @@ def watch(machine, process, screen=None):
         if now_size != size or ended:
             size = now_size
             text = read_serial(machine.log)
+            if not ended:
+                clock.look(text)
             marker = first_match(machine.markers, text)
             if marker:
                 time.sleep(machine.settle)
@@ -363,10 +385,11 @@ def run(machine):
         # The emulator dies with this script, however that ends.
         process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, cwd=workdir, start_new_session=True)
+        clock = Clock(machine, process)
         try:
-            seen, sentence = (watch_on_terminal if machine.terminal else watch)(machine, process)
+            seen, sentence = (watch_on_terminal if machine.terminal else watch)(machine, process, clock)
         finally:
             end(process)
             Path(f"{machine.target}.lock").unlink(missing_ok=True)
             (workdir / "OVMF_VARS.fd").unlink(missing_ok=True)
-    return Outcome(seen, sentence, time.monotonic() - start, machine.log, emulator_log)
+    return Outcome(seen, sentence, time.monotonic() - start, machine.log, emulator_log, clock.seen)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from emulator import BUILD, LOGS, ROOT
 
-TIMEOUT = 1200
+TIMEOUT = {"svm": 1800, "vmx": 5400}  # seconds for one script
 LINE = re.compile(r"^(ok|FAIL) (\S+)[ \t]*(.*)$", re.M)
 
 
@@ -35,7 +35,7 @@ def run_script(script, vendor, report):
                                 "LOGS": str(logs)}
     with open(log, "wb") as output:
         # `timeout` ends the whole process group, emulators included.
-        done = subprocess.run(["timeout", "--kill-after=10", str(TIMEOUT), script], env=environment,
+        done = subprocess.run(["timeout", "--kill-after=10", str(TIMEOUT[vendor]), script], env=environment,
                               stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                               cwd=ROOT, check=False)
     report.batch(judge(prefix, log.read_text(errors="replace"), done.returncode), log)

@@ -4,9 +4,10 @@
 
 DOM0=$HELIUM_BUILD/dom0
 TESTS=/opt/helium/tests
+# Seconds of a run with a guest: a little less than scripts/lib/system.py gives a script.
 case $VENDOR in
-    svm) BOOT_PATH=${DOM0_PATH:-svm-uefi} ;;
-    vmx) BOOT_PATH=${DOM0_PATH:-vmx-grub} ;;
+    svm) BOOT_PATH=${DOM0_PATH:-svm-uefi} GUEST_TIMEOUT=${GUEST_TIMEOUT:-1750} ;;
+    vmx) BOOT_PATH=${DOM0_PATH:-vmx-grub} GUEST_TIMEOUT=${GUEST_TIMEOUT:-5300} ;;
 esac
 
 # make_dom0 [OPTIONS of mkdom0]: the image, made again only if something it is made of is newer.

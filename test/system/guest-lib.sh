@@ -2,7 +2,7 @@
 # What the guests' system tests share: Helium, dom0 and one kind of guest (test/dom0/guest.sh) in one run of the
 # emulator. Source it after lib.sh and dom0-lib.sh.
 #
-# GUEST_MEMORY is the machine's MiB, GUEST_CLOCK the seconds for which clocks are compared, GUEST_WORDS more words
+# GUEST_MEMORY is the machine's MiB, GUEST_TIMEOUT the seconds it may take, GUEST_CLOCK the seconds for which clocks are compared, GUEST_WORDS more words
 # for dom0's kernel.
 
 . "$HELIUM_ROOT/scripts/lib/common.sh"
@@ -42,7 +42,7 @@ ${GUEST_WORDS-} helium.run=$TESTS/guest.sh,$kind,${GUEST_CLOCK:-30}") || { not_o
     truncate -s %$CYLINDER "$LOGS/guests.img"
     mapfile -t options < <(disk_words "$VENDOR" "$LOGS/guests.img" "$LOGS/test.img")
     said=$(boot "$kind" "$BOOT_PATH" "$image" --memory "${GUEST_MEMORY:-1536}" --marker 'HELIUM-DOM0 DONE .*failed' \
-        --fail 'Kernel panic|[Hh]elium: panic' --timeout "${GUEST_TIMEOUT:-1150}" --settle 3 "${options[@]}") || echo "$said"
+        --fail 'Kernel panic|[Hh]elium: panic' --timeout "$GUEST_TIMEOUT" --settle 3 "${options[@]}") || echo "$said"
     rm -f "$LOGS/guests.img"
     keep_results
     tr -d '\r' <"$LOGS/$kind.log" | sed -n 's/^GUEST /    /p; s/.*PASS \('"$kind"'-\)/    pass \1/p'

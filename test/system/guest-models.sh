@@ -15,6 +15,6 @@ ramdisk = $DOM0/full.img
 END
 ) || { not_ok models "no disk"; exit 1; }
 boot models "$BOOT_PATH" "$image" --memory 1280 --marker 'HELIUM-DOM0 DONE .*failed' \
-    --fail 'Kernel panic|[Hh]elium: panic' --timeout "${GUEST_TIMEOUT:-900}" >"$LOGS/models.said" ||
+    --fail 'Kernel panic|[Hh]elium: panic' --timeout "$GUEST_TIMEOUT" >"$LOGS/models.said" ||
     tail -n 1 "$LOGS/models.said"
 judge_run models "$LOGS/models.log" models.sh
