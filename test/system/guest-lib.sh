@@ -2,8 +2,8 @@
 # What the guests' system tests share: Helium, dom0 and one kind of guest (test/dom0/guest.sh) in one run of the
 # emulator. Source it after lib.sh and dom0-lib.sh.
 #
-# GUEST_MEMORY is the machine's MiB, GUEST_TIMEOUT the seconds it may take, GUEST_CLOCK the seconds for which clocks are compared, GUEST_WORDS more words
-# for dom0's kernel.
+# GUEST_MEMORY is the machine's MiB, GUEST_TIMEOUT the seconds it may take, GUEST_CLOCK the seconds for which
+# clocks are compared, GUEST_WORDS more words for dom0's kernel.
 
 . "$HELIUM_ROOT/scripts/lib/common.sh"
 . "$HELIUM_ROOT/scripts/lib/volumes.sh"
