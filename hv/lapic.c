@@ -36,7 +36,7 @@
 #define DIVIDE_BY_1    0xb
 
 static volatile u32 *registers; /* xAPIC: the mapped page; NULL in x2APIC mode */
-static bool ready, deadline;
+static bool deadline;
 
 static u32 reg_read(unsigned reg)
 {
@@ -65,7 +65,6 @@ int lapic_init(void)
         if (!registers)
             return -ENOMEM;
     }
-    ready = true;
     return 0;
 }
 
@@ -148,12 +147,6 @@ void lapic_send_ipi(u32 apic_id, u32 icr)
     reg_write(REG_ICR_HIGH, apic_id << 24);
     reg_write(REG_ICR, icr | ICR_ASSERT);
     wait_sent();
-}
-
-void lapic_nmi_others(void)
-{
-    if (ready)
-        lapic_send_ipi(0, ICR_NMI | ICR_ALL_BUT_SELF);
 }
 
 void lapic_timer_set(u32 ticks)

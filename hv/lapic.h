@@ -7,12 +7,11 @@
 #include "hv/types.h"
 
 /* ICR delivery modes (SDM 3A 10.6.1) */
-#define ICR_FIXED        (0u << 8)
-#define ICR_NMI          (4u << 8)
-#define ICR_INIT         (5u << 8)
-#define ICR_STARTUP      (6u << 8)
-#define ICR_ASSERT       (1u << 14)
-#define ICR_ALL_BUT_SELF (3u << 18)
+#define ICR_FIXED   (0u << 8)
+#define ICR_NMI     (4u << 8)
+#define ICR_INIT    (5u << 8)
+#define ICR_STARTUP (6u << 8)
+#define ICR_ASSERT  (1u << 14)
 
 /* Boot CPU, once: finds the mode and maps the registers. Then lapic_cpu_init() on every CPU. */
 int __must_check lapic_init(void);
@@ -29,8 +28,6 @@ bool lapic_any_pending(void);
 
 /* icr: vector, delivery mode and level as in the low half of ICR. */
 void lapic_send_ipi(u32 apic_id, u32 icr);
-/* NMI to all other CPUs. Does nothing before lapic_init(). */
-void lapic_nmi_others(void);
 
 /* Timer: one interrupt of VECTOR_TIMER after ticks of the APIC timer (divided by 1), 0: off. */
 void lapic_timer_set(u32 ticks);

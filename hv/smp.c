@@ -191,12 +191,21 @@ static unsigned others_awake(void)
     return awake;
 }
 
+/* One by one: the shorthand would reach CPUs that were never started as well, and those are still
+ * in firmware's code, which an NMI may throw off. */
+void smp_nmi_others(void)
+{
+    for (unsigned i = 0; i < cpus_online; i++)
+        if (percpu[i] != this_cpu())
+            lapic_send_ipi(percpu[i]->apic_id, ICR_NMI);
+}
+
 unsigned smp_stop_others(void)
 {
     u64 start = rdtsc();
 
     __atomic_store_n(&stopping, true, __ATOMIC_RELEASE);
-    lapic_nmi_others();
+    smp_nmi_others();
     while (others_awake() && rdtsc() - start < STOP_TICKS)
         cpu_pause();
     return others_awake();

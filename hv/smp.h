@@ -33,6 +33,9 @@ void smp_init_boot_cpu(void);
  * reported and left out. Each runs ready() and then the idle loop given by main. Boot CPU. */
 void smp_start(const struct acpi_info *acpi, const struct boot_info *bi, void (*main)(void));
 
+/* An NMI to each of the others that run Helium. Any CPU, any time. */
+void smp_nmi_others(void);
+
 /* The end of the machine's work, or a panic: the other CPUs stop for good. Returns how many of them
  * have not done so after a second or some. Any CPU, any time. */
 unsigned smp_stop_others(void);

@@ -6,6 +6,7 @@
 #include "hv/layout.h"
 #include "hv/panic.h"
 #include "hv/percpu.h"
+#include "hv/smp.h"
 #include "hv/string.h"
 #include "test/hv/upset.h"
 
@@ -122,7 +123,7 @@ unsigned upset_nmis(void)
     for (unsigned i = 0; i < cpus_online; i++)
         before[i] = READ_ONCE(percpu[i]->nmis);
     lapic_send_ipi(this_cpu()->apic_id, ICR_NMI);
-    lapic_nmi_others();
+    smp_nmi_others();
     while (took_one(before) < cpus_online && rdtsc() - start < NMI_TICKS)
         cpu_pause();
     return took_one(before);
