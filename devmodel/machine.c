@@ -15,13 +15,17 @@ const struct machine_ports machine_ports[] = {
 };
 const size_t machine_port_ranges = sizeof(machine_ports) / sizeof(machine_ports[0]);
 
-/* Memory sizes in the places where a PC's firmware has looked for them since the AT. */
+/* Memory sizes in the places where a PC's firmware has looked for them since the AT; the order of
+ * boot devices where QEMU has put it since Bochs, in half bytes, and SeaBIOS takes it from if it
+ * runs on Xen. */
 enum {
     CMOS_EQUIPMENT = 0x14,
     CMOS_BASE_KIB = 0x15,
     CMOS_ABOVE_1M_KIB = 0x17,
     CMOS_ABOVE_1M_KIB_AGAIN = 0x30,
     CMOS_ABOVE_16M_64KIB = 0x34,
+    CMOS_BOOT_THIRD = 0x38,     /* in the upper half */
+    CMOS_BOOT_FIRST = 0x3d,     /* and the second in the upper half */
     CMOS_ABOVE_4G_64KIB = 0x5b, /* three bytes */
     CMOS_VCPUS = 0x5f,
 };
@@ -31,6 +35,22 @@ static void put(struct machine *m, unsigned at, uint64_t value, unsigned bytes)
 {
     for (unsigned i = 0; i < bytes; i++)
         m->rtc.cmos[at + i] = (uint8_t)(value >> i * 8);
+}
+
+/* As CMOS numbers boot devices. */
+static unsigned boot_number(char letter)
+{
+    return letter == 'c' ? 2 : letter == 'd' ? 3 : letter == 'n' ? 4 : 0;
+}
+
+static void put_boot_order(struct machine *m, const char *order)
+{
+    unsigned number[3] = {0};
+
+    for (unsigned i = 0; i < 3 && order && order[i]; i++)
+        number[i] = boot_number(order[i]);
+    put(m, CMOS_BOOT_FIRST, number[1] << 4 | number[0], 1);
+    put(m, CMOS_BOOT_THIRD, number[2] << 4, 1);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -56,6 +76,7 @@ void machine_init(struct machine *m, const struct machine_config *c, uint64_t no
     put(m, CMOS_ABOVE_16M_64KIB, above_16m, 2);
     put(m, CMOS_ABOVE_4G_64KIB, c->high_ram / (64 * KIB), 3);
     put(m, CMOS_VCPUS, c->vcpus - 1, 1);
+    put_boot_order(m, c->boot);
 }
 
 /* ---- time ---- */

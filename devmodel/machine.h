@@ -48,6 +48,7 @@ struct machine_config {
     unsigned vcpus;
     uint32_t pm_timer; /* what the guest's PM timer shows now */
     bool hpet;
+    const char *boot; /* c hard disk, d CD, n network: the first three count; NULL: in no order */
 };
 void machine_init(struct machine *m, const struct machine_config *c, uint64_t now);
 

@@ -46,6 +46,8 @@ static bool read_word(struct supervisor_config *c, const char *word)
         m->high_ram = number(value) * 1024;
     else if (n && strncmp(word, "hpet=", n) == 0)
         m->hpet = number(value);
+    else if (n && strncmp(word, "boot=", n) == 0)
+        m->boot = value;
     else if (n && strncmp(word, "time-offset=", n) == 0)
         m->seconds += *value == '-' ? -(int64_t)number(value + 1) : (int64_t)number(value);
     else if (n && strncmp(word, "uid=", n) == 0)
@@ -65,7 +67,7 @@ static int usage(void)
 {
     fprintf(stderr,
             "usage: devmodel DOMAIN vcpus=N ram=KIB high-ram=KIB hpet=0|1 uid=N socket=PATH "
-            "qemu-log=FD [time-offset=SECONDS] [tap=FD]... -- QEMU ARGUMENT...\n");
+            "qemu-log=FD [boot=LETTERS] [time-offset=SECONDS] [tap=FD]... -- QEMU ARGUMENT...\n");
     return 2;
 }
 

@@ -107,6 +107,11 @@ const char *vm_config_loader(const struct vm_config *c)
     return c->loader_path ? c->loader_path : LOADER_PATH;
 }
 
+const char *vm_config_boot(const struct vm_config *c)
+{
+    return c->boot ? c->boot : "cd";
+}
+
 const char *vm_config_bios(const struct vm_config *c)
 {
     if (c->bios_path)

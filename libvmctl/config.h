@@ -93,6 +93,8 @@ long long vm_config_time_offset(const struct vm_config *c, time_t now);
 /* The file that is used for each, the default where none was named. */
 const char *vm_config_loader(const struct vm_config *c);
 const char *vm_config_bios(const struct vm_config *c);
+/* The order of boot devices, in letters as boot= has them. */
+const char *vm_config_boot(const struct vm_config *c);
 const char *vm_config_model(const struct vm_config *c);
 
 #endif

@@ -185,6 +185,7 @@ static void build_arguments(struct arguments *a, const struct vm_config *c, uint
     add(a, "ram=%llu", (unsigned long long)l.low_end >> 10);
     add(a, "high-ram=%llu", (unsigned long long)(l.high_end ? l.high_end - LAYOUT_4G : 0) >> 10);
     add(a, "hpet=%d", c->hpet);
+    add(a, "boot=%s", vm_config_boot(c));
     add(a, "time-offset=%lld", vm_config_time_offset(c, time(NULL)));
     add(a, "uid=%u", MODEL_FIRST_UID + id);
     add(a, "socket=%s", socket);

@@ -51,7 +51,7 @@ static void add_machine(struct qemu_args *a, const struct vm_config *c)
     add_option(a, "-m", "%llu", (unsigned long long)(c->memory_kib - c->video_kib) >> 10);
     if (c->vcpus > 1)
         add_option(a, "-smp", "%u,maxcpus=%u", c->vcpus, c->vcpus);
-    add_option(a, "-boot", "order=%s", c->boot ? c->boot : "cd");
+    add_option(a, "-boot", "order=%s", vm_config_boot(c));
     if (!c->kernel)
         return;
     add_option(a, "-kernel", "%s", c->kernel);

@@ -301,6 +301,9 @@ static int read_boot(struct reader *r)
     if (!*r->c->boot || r->c->boot[strspn(r->c->boot, "cdn")])
         return refuse(r, "boot=\"%s\" has other letters than c (hard disk), d (CD) and n (network)",
                       r->c->boot);
+    for (const char *p = r->c->boot; *p; p++)
+        if (strchr(p + 1, *p))
+            return refuse(r, "boot=\"%s\" names %c twice", r->c->boot, *p);
     return 0;
 }
 

@@ -15,8 +15,12 @@ static struct machine m;
 
 static int start(void **state)
 {
-    static const struct machine_config c = {
-        .seconds = 1709251190, .ram = 0xf0000000, .high_ram = 3ull << 30, .vcpus = 5, .hpet = true};
+    static const struct machine_config c = {.seconds = 1709251190,
+                                            .ram = 0xf0000000,
+                                            .high_ram = 3ull << 30,
+                                            .vcpus = 5,
+                                            .hpet = true,
+                                            .boot = "dnc"};
 
     (void)state;
     machine_init(&m, &c, T0);
@@ -45,10 +49,14 @@ static void test_cmos(void **state)
     assert_int_equal(cmos(0x34) | cmos(0x35) << 8, (0xf0000000u - (16u << 20)) >> 16);
     assert_int_equal(cmos(0x5b) | cmos(0x5c) << 8 | cmos(0x5d) << 16, (3ull << 30) >> 16);
     assert_int_equal(cmos(0x5f), 4);
+    assert_int_equal(cmos(0x3d), 0x43); /* CD, network, hard disk */
+    assert_int_equal(cmos(0x38), 0x20);
     assert_int_equal(cmos(0x00), 0x50);
     machine_init(&m, &small, T0);
     assert_int_equal(cmos(0x17) | cmos(0x18) << 8, 7 << 10);
     assert_int_equal(cmos(0x34) | cmos(0x35) << 8, 0);
+    assert_int_equal(cmos(0x3d), 0);
+    assert_int_equal(cmos(0x38), 0);
 }
 
 /* Every port that is claimed answers as what it is. */

@@ -259,6 +259,7 @@ static void test_nothing_is_ignored(void **state)
     refuses(
         "boot='x'",
         "g.cfg, line 1: boot=\"x\" has other letters than c (hard disk), d (CD) and n (network).");
+    refuses("boot='cdc'", "g.cfg, line 1: boot=\"cdc\" names c twice.");
     refuses(
         "boot=''",
         "g.cfg, line 1: boot=\"\" has other letters than c (hard disk), d (CD) and n (network).");
