@@ -16,6 +16,7 @@ KVM on the host, QEMU runs take it (HELIUM_ACCEL=tcg forbids, =kvm demands it).
 
 import dataclasses
 import fcntl
+import math
 import os
 import re
 import shutil
@@ -41,7 +42,8 @@ VGA_BIOS = Path("/usr/share/vgabios/vgabios.bin")
 # Features left out are those whose emulation in QEMU 7.2 is faulty (docs of the test beds).
 SVM_CPU = "max,-smap,-rdtscp,-avx,-avx2"
 VMX_CPU = "broadwell_ult"
-BOCHS_IPS = 100_000_000
+BOCHS_MIPS = 100
+QEMU_MIPS = 1000  # with icount and shift=0
 SERIAL_NAME = "serial.txt"
 
 # What mkdisk's grub.cfg says when GRUB could not load or start something.
@@ -68,6 +70,7 @@ class Machine:
     cpus: int = 1
     memory: int = 1024  # MiB
     icount: bool = False
+    mips: int = 0  # counted: a machine so slow that its clock shows a second after that many millions; 0: as usual
     cpu: str = ""  # the emulator's CPU model; empty: the default of the vendor
     settle: float = 0.3  # seconds to run on after a marker, for what is still under way
     cmdline: str = ""  # svm-pvh only; a disk image has its own
@@ -144,7 +147,7 @@ def nested_kvm(vendor):
 
 def use_kvm(machine):
     wish = os.environ.get("HELIUM_ACCEL", "auto")
-    if wish == "tcg" or machine.icount or machine.path == "svm-pvh":
+    if wish == "tcg" or machine.icount or machine.mips or machine.path == "svm-pvh":
         return False
     usable = nested_kvm(machine.vendor)
     if wish == "kvm" and not usable:
@@ -156,8 +159,9 @@ def accel_args(machine, kvm):
     if kvm:
         return ["-accel", "kvm", "-cpu", machine.cpu or "host"]
     cpu = ["-cpu", machine.cpu or SVM_CPU]
-    if machine.icount:
-        return ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", *cpu]
+    if machine.icount or machine.mips:
+        shift = round(math.log2(QEMU_MIPS / machine.mips)) if machine.mips else 0
+        return ["-accel", "tcg,thread=single", "-icount", f"shift={shift},sleep=off", *cpu]
     return ["-accel", "tcg,thread=multi", *cpu]
 
 
@@ -206,7 +210,7 @@ def bochs_command(machine, workdir):
         f"romimage: file={bios}",
         f"vgaromimage: file={need(VGA_BIOS, 'vgabios')}",
         f"memory: guest={machine.memory}, host={min(machine.memory, 2048)}",
-        f"cpu: model={machine.cpu or VMX_CPU}, count={machine.cpus}, ips={BOCHS_IPS},"
+        f"cpu: model={machine.cpu or VMX_CPU}, count={machine.cpus}, ips={machine.mips or BOCHS_MIPS}000000,"
         " reset_on_triple_fault=0",
         "clock: sync=none, time0=1700000000",
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",

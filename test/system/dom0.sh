@@ -3,11 +3,14 @@
 # The stock Debian kernel as privileged domain, with 1 and with 2 CPUs: its devices, the store, event
 # channels, grants, abuse of hypercalls, load, and no kernel warning that the bare machine has not.
 #
-# DOM0_LOAD=SECONDS sets how long the load runs (virtual time; default 20), DOM0_CALLS the number of
-# random hypercalls, DOM0_MEMORY the machine's MiB.
+# DOM0_LOAD=SECONDS sets how long the load runs (virtual time; default 20), DOM0_MIPS=N makes the machine so slow
+# that N million instructions are a second of it, DOM0_CALLS is the number of random hypercalls, DOM0_MEMORY the
+# machine's MiB, DOM0_CPUS the runs' numbers of CPUs (default "1 2").
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/dom0-lib.sh"
+. "$HELIUM_ROOT/scripts/lib/common.sh"
+. "$HELIUM_ROOT/scripts/lib/volumes.sh"
 
 load_seconds=${DOM0_LOAD:-20}
 calls=${DOM0_CALLS:-5000}
@@ -17,27 +20,18 @@ DEAD='Kernel panic|[Hh]elium: panic'
 # options CPUS NAME TIMEOUT: the words every run shares, to the array `options`.
 set_options()
 {
-    options=(--cpus "$1" --memory "${DOM0_MEMORY:-1536}" --marker "$DONE" --fail "$DEAD" --timeout "$3")
-    [ "$VENDOR" = svm ] || return 0
-    options+=(--qemu-arg=-drive "--qemu-arg=if=none,id=test,format=raw,snapshot=on,file=$LOGS/test.img"
-        --qemu-arg=-device --qemu-arg=ide-hd,drive=test,bus=ide.1
-        --qemu-arg=-netdev --qemu-arg=user,id=net --qemu-arg=-device "--qemu-arg=$2,netdev=net")
+    options=(--cpus "$1" --memory "${DOM0_MEMORY:-1536}" --marker "$DONE" --fail "$DEAD" --timeout "$3"
+        --mips "${DOM0_MIPS:-0}" "${volume[@]}")
+    [ "$VENDOR" = vmx ] || options+=(--qemu-arg=-netdev --qemu-arg=user,id=net --qemu-arg=-device "--qemu-arg=$2,netdev=net")
 }
 
-make_test_volume()
-{
-    rm -f "$LOGS/test.img"
-    truncate -s 64M "$LOGS/test.img"
-    mke2fs -q -L HELIUM-TEST "$LOGS/test.img"
-}
-
-# The same kernel, image and load without a hypervisor: which warnings are the machine's own.
+# The same kernel and image, and a short load, without a hypervisor: which warnings are the machine's own.
 reference()
 {
     local words
     set_options 2 e1000e 300
     words="console=ttyS0 helium.net=dhcp helium.test=yes \
-helium.run=$TESTS/load.sh,$load_seconds,http://10.0.2.2:$PORT/file,$SUM helium.run=$TESTS/warnings.sh"
+helium.run=$TESTS/load.sh,20,http://10.0.2.2:$PORT/file,$SUM helium.run=$TESTS/warnings.sh"
     boot bare svm-pvh "$DOM0/vmlinux" "${options[@]}" --qemu-arg=-initrd "--qemu-arg=$DOM0/initrd.img" \
         --cmdline "$words" >"$LOGS/bare.said" || not_ok bare-reference "$(tail -n 1 "$LOGS/bare.said")"
     judge_run bare "$LOGS/bare.log" load.sh warnings.sh
@@ -81,12 +75,12 @@ full()
     programs=(machine.sh xenstore.sh evtchn_gnttab hypercall_abuse load.sh warnings.sh)
     if [ "$VENDOR" = svm ]; then
         net=e1000e
-        fetch="helium.net=dhcp helium.test=yes helium.run=$TESTS/fetch.sh,http://10.0.2.2:$PORT/file,$SUM"
+        fetch="helium.net=dhcp helium.run=$TESTS/fetch.sh,http://10.0.2.2:$PORT/file,$SUM"
         load_url=",http://10.0.2.2:$PORT/file,$SUM"
         programs+=(fetch.sh)
     fi
     image=$(dom0_disk "$what" "loglvl=info" "helium.run=$TESTS/machine.sh,$cpus,sda,$net \
-helium.run=$TESTS/xenstore.sh helium.run=$TESTS/evtchn_gnttab helium.run=$TESTS/hypercall_abuse,-n,$calls \
+helium.test=yes helium.run=$TESTS/xenstore.sh helium.run=$TESTS/evtchn_gnttab helium.run=$TESTS/hypercall_abuse,-n,$calls \
 $fetch helium.run=$TESTS/load.sh,$load_seconds$load_url helium.run=$TESTS/warnings.sh") ||
         { not_ok "$what" "no disk"; return; }
     set_options "$cpus" e1000e $((900 + load_seconds * 20))
@@ -116,11 +110,11 @@ helium.run=$TESTS/fetch.sh,http://10.0.2.2:$PORT/file,$SUM") || { not_ok "$name"
 }
 
 make_dom0
-make_test_volume
+make_test_volume "$LOGS/test.img" 64
+mapfile -t volume < <(disk_words "$VENDOR" "$LOGS/test.img")
 if [ "$VENDOR" = svm ]; then
     start_server
     reference
 fi
-full 1
-full 2
+for cpus in ${DOM0_CPUS:-1 2}; do full "$cpus"; done
 [ "$VENDOR" != svm ] || other_devices
