@@ -239,13 +239,17 @@ static void raise_lint(struct vlapic *v, unsigned int pin)
         event_clear(v, rirr);
 }
 
-/* With the APIC off the pins are the CPU's INTR and NMI (SDM 3A 11.4.3). */
+/* With the APIC off the pins are the CPU's INTR and NMI (SDM 3A 11.4.3). LINT0 is the 8259's
+ * output: when that falls, an ExtINT message it has sent through the I/O APIC is void, too, as in
+ * Xen and KVM. Chips would answer the INTA cycle with a spurious IRQ 7; firmware that masks the
+ * 8259 before it sets its vectors would take that for #NM.
+ */
 void vlapic_set_lint(struct vlapic *v, unsigned int pin, bool level)
 {
     u32 bit = VLAPIC_EV_LINT0 << pin;
 
     if (!level)
-        event_clear(v, bit);
+        event_clear(v, pin ? bit : bit | VLAPIC_EV_EXTINT);
     else if (event_set(v, bit) & bit)
         return;
     else if (vlapic_hw_enabled(v))

@@ -1247,6 +1247,13 @@ static void test_extint_message(void **state)
     assert_false(vlapic_extint_pending(&cpus[1].v));
     vlapic_extint_ack(v);
     assert_false(vlapic_extint_pending(v));
+    /* the 8259 masked before the guest has asked: nothing is left of it */
+    vlapic_set_lint(v, 0, true);
+    assert_int_equal(apic_bus_send(&bus, NULL, &msg), 1);
+    vlapic_set_lint(v, 1, false);
+    assert_true(vlapic_extint_pending(v));
+    vlapic_set_lint(v, 0, false);
+    assert_false(vlapic_extint_pending(v));
     wr(v, APIC_SVR, 0xff);
     assert_int_equal(apic_bus_send(&bus, NULL, &msg), -ENODEV);
     assert_false(vlapic_extint_pending(v));
