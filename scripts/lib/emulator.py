@@ -161,7 +161,8 @@ def accel_args(machine, kvm):
     cpu = ["-cpu", machine.cpu or SVM_CPU]
     if machine.icount or machine.mips:
         shift = round(math.log2(QEMU_MIPS / machine.mips)) if machine.mips else 0
-        return ["-accel", "tcg,thread=single", "-icount", f"shift={shift},sleep=off", *cpu]
+        # The real-time clock keeps to the counted time, too.
+        return ["-accel", "tcg,thread=single", "-icount", f"shift={shift},sleep=off", "-rtc", "clock=vm", *cpu]
     return ["-accel", "tcg,thread=multi", *cpu]
 
 
