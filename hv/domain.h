@@ -58,6 +58,10 @@ struct domain {
     u64 max_pages;         /* guests: the most it may use */
     u64 max_gfn;           /* guests: the highest that ever held RAM */
 
+    struct { /* guests: the last pages that a device model moved */
+        u64 from, to, pages;
+    } moved; /* under lock; hv/hc_dm.c */
+
     struct ioreq_domain *ioreq; /* guests: who models their devices (hv/ioreq.h) */
     struct intx intx;           /* guests: lines those device models hold */
     u32 pm_timer;               /* guests: its value at time_ns() zero (hv/pm_timer.h) */

@@ -203,18 +203,49 @@ static s64 mem_type(struct dm_call *c)
     return a->pad ? -EINVAL : guest_ram_set_type(c->d, GFN(a->first_pfn), a->nr, a->mem_type);
 }
 
+/* QEMU names its video memory by the place where it has made it, and does not say when the frame
+ * buffer leaves an address. A guest whose firmware gives the BAR another one, as stock OVMF does,
+ * so has QEMU ask for the first move once more: the pages are then taken from where that has
+ * brought them. */
+static u64 where_now(struct domain *d, const xen_dm_op_relocate_memory_t *a)
+{
+    enum p2m_type type;
+    u64 gfn = a->src_gfn;
+    u32 attr;
+
+    spin_lock(&d->lock);
+    if (d->moved.from == gfn && d->moved.pages == a->size &&
+        mfn_is_none(p2m_lookup(&d->p2m, GFN(gfn), &type, &attr)))
+        gfn = d->moved.to;
+    spin_unlock(&d->lock);
+    return gfn;
+}
+
+static void note_move(struct domain *d, const xen_dm_op_relocate_memory_t *a)
+{
+    spin_lock(&d->lock);
+    d->moved.from = a->src_gfn;
+    d->moved.to = a->dst_gfn;
+    d->moved.pages = a->size;
+    spin_unlock(&d->lock);
+}
+
 static s64 relocate(struct dm_call *c)
 {
     const xen_dm_op_relocate_memory_t *a = &c->op.u.relocate_memory;
+    u64 from;
     s64 rc = 0;
 
     if (a->pad)
         return -EINVAL;
+    from = where_now(c->d, a);
     for (u32 i = 0; i < a->size && rc == 0; i++) {
-        rc = guest_ram_move(c->d, GFN(a->src_gfn + i), GFN(a->dst_gfn + i));
+        rc = guest_ram_move(c->d, GFN(from + i), GFN(a->dst_gfn + i));
         if (READ_ONCE(c->d->dying))
             rc = -ESRCH;
     }
+    if (rc == 0)
+        note_move(c->d, a);
     return rc;
 }
 

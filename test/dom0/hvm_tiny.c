@@ -196,12 +196,27 @@ static int populate(domid_t dom, xen_pfn_t gfn, unsigned order, unsigned count)
     return rc;
 }
 
+/* As stock QEMU moves its video memory: named by its first place, wherever it is. */
+static void check_moves(domid_t dom)
+{
+    check(xendevicemodel_relocate_memory(dm, dom, 16, 512, 0x8000) == 0, "moving 16 pages");
+    check(xendevicemodel_relocate_memory(dm, dom, 8, 512, 0x8800) == -1 && errno == EINVAL,
+          "half of what was moved is nowhere: %s", strerror(errno));
+    check(xendevicemodel_relocate_memory(dm, dom, 16, 512, 0x9000) == 0, "moving them on: %s",
+          strerror(errno));
+    check(xendevicemodel_relocate_memory(dm, dom, 16, 0x8000, 0xa000) == -1 && errno == EINVAL,
+          "nothing is left where they were in between: %s", strerror(errno));
+    check(xendevicemodel_relocate_memory(dm, dom, 16, 0x9000, 512) == 0, "moving them back: %s",
+          strerror(errno));
+}
+
 static void fill_memory(domid_t dom)
 {
     check(populate(dom, 0, 9, 1) == 1, "populating 2 MiB");
     check(populate(dom, 512, 0, 16) == 16, "populating 16 pages");
     check(populate(dom, 1024, 0, 1) == 0, "more than max_mem must be refused");
     check(populate(dom, 5, 0, 1) == 0, "what is there must not be populated anew");
+    check_moves(dom);
     check(xendevicemodel_set_mem_type(dm, dom, HVMMEM_mmio_dm, 0xa0, 0x20) == 0, "VGA's window: %s",
           strerror(errno));
 }

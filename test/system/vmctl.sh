@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The tools in the privileged domain: Debian's xl and xenhypfs, untouched, and vmctl, which makes guests and
-# does to them all it can.
+# The tools in the privileged domain: Debian's xl and xenhypfs, untouched; a guest made and served through the stock
+# Xen libraries; vmctl, which makes guests and does to them all it can.
 #
 # DOM0_MEMORY is the machine's MiB.
 set -uo pipefail
@@ -32,6 +32,6 @@ make_test_volume "$LOGS/test.img" 32 "$GUESTS/amd64" || { not_ok volume "mke2fs 
 cp --sparse=always "$DOM0/guests.img" "$LOGS/guests.img"
 truncate -s %$CYLINDER "$LOGS/guests.img"
 mapfile -t volumes < <(disk_words "$VENDOR" "$LOGS/guests.img" "$LOGS/test.img")
-run 2 "" tools.sh,2
-run 1 helium.test=yes tools.sh,1 vmctl.sh
+run 2 "" tools.sh,2 hvm_tiny
+run 1 helium.test=yes tools.sh,1 hvm_tiny vmctl.sh
 rm -f "$LOGS/guests.img" "$LOGS/test.img"
