@@ -10,8 +10,8 @@ PATIENCE=180
 END='all CPUs stopped'
 
 case $VENDOR in
-svm) path=svm-grub cpus=2 state='VMCB at' ;;
-vmx) path=vmx-grub cpus=1 state='VT-x vcpu 0: launched' ;;
+svm) path=svm-grub state='VMCB at' ;;
+vmx) path=vmx-grub state='VT-x vcpu 0: launched' ;;
 esac
 
 # make_image NAME OPTIONS: helium-test.elf with the guest; prints where it is.
@@ -55,9 +55,9 @@ panics()
 {
     local name=$1 options=$2 image
     shift 2
-    image=$(make_image "$name" "vcpus=$cpus $options") || { not_ok "$name" 'mkdisk could not make the image'; return; }
-    boot "$name" "$path" "$image" --cpus "$cpus" --marker "$END" --timeout "$PATIENCE" --settle "$SETTLE" >/dev/null
-    [ "$cpus" -eq 1 ] || [ "$name" = both ] || set -- '^upset: beat' "$@"
+    image=$(make_image "$name" "vcpus=2 $options") || { not_ok "$name" 'mkdisk could not make the image'; return; }
+    boot "$name" "$path" "$image" --cpus 2 --marker "$END" --timeout "$PATIENCE" --settle "$SETTLE" >/dev/null
+    [ "$name" = both ] || set -- '^upset: beat' "$@"
     judge "$name.log" "$@"
 }
 
@@ -101,7 +101,5 @@ panics execute-data upset=exec 'vector 14 error 11 ' "$registers" "${trace[@]}"
 panics stack-overflow upset=stack 'stack overflow in root mode' 'vector 8 ' ' deeper\+0x' "$state"
 panics stack-pointer upset=rsp 'double fault in root mode' 'vector 8 ' "$state"
 panics machine-check-gate upset=mc 'machine check in root mode' 'vector 18 ' ' by_mc\+0x' "${trace[@]}"
-if [ "$VENDOR" = svm ]; then
-    panics both 'both=1 upset=panic' 'asked for by a guest'
-    machine_check
-fi
+panics both 'both=1 upset=panic' 'asked for by a guest'
+[ "$VENDOR" != svm ] || machine_check
