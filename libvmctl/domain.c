@@ -151,7 +151,9 @@ static int memory_is_free(struct vmctl *v, const struct vm_config *c)
         (unsigned long long)c->memory_kib >> 10, (unsigned long long)kib >> 10);
 }
 
-/* Destroying frees memory step by step; the hypervisor asks for more steps by EAGAIN. */
+/* Destroying frees memory step by step; the hypervisor asks for more steps by EAGAIN. Whoever
+ * watches the guest may be about the same, and have taken the last step: then it is gone all the
+ * same. */
 static int destroy_domain(struct vmctl *v, uint16_t id)
 {
     int rc;
@@ -159,7 +161,7 @@ static int destroy_domain(struct vmctl *v, uint16_t id)
     do
         rc = xen_domctl_simple(v, XEN_DOMCTL_destroydomain, id);
     while (rc == -EAGAIN);
-    return rc;
+    return rc == -ESRCH ? 0 : rc;
 }
 
 void vmctl_cancel_by(struct vmctl *v, const volatile sig_atomic_t *flag)

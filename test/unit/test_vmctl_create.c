@@ -26,7 +26,7 @@
 static struct vmctl v;
 static struct vm_config config;
 static char loader[32], firmware[32];
-static bool there, running, dying_slowly, models, introduced;
+static bool there, running, dying_slowly, ended_by_another, models, introduced;
 static unsigned buffers, maps, resources;
 static uint64_t pool_kib, taken_kib, told_kib; /* free: at first, since, as it says */
 static const char *late_name;                  /* that domain 3 gets while the new one is made */
@@ -70,6 +70,8 @@ static int destroy_domain(void)
 {
     if (dying_slowly) {
         dying_slowly = false;
+        if (ended_by_another)
+            there = false;
         return -EAGAIN;
     }
     assert_false(models); /* no process may serve what is gone */
@@ -411,6 +413,20 @@ static void created(void **state)
     nothing_is_left();
 }
 
+/* The guest's keeper and a person destroy it at once; both have done it. */
+static void another_takes_the_last_step(void **state)
+{
+    uint16_t id;
+
+    (void)state;
+    assert_int_equal(vmctl_create(&v, &config, &id), 0);
+    dying_slowly = ended_by_another = true;
+    assert_int_equal(vmctl_destroy(&v, id), 0);
+    assert_false(there);
+    ended_by_another = false;
+    taken_kib = 0;
+}
+
 /* Step by step, until there is none left to fail. */
 static void each_step_fails(void **state)
 {
@@ -541,6 +557,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(created),
+        TEST(another_takes_the_last_step),
         TEST(each_step_fails),
         TEST(a_name_is_taken),
         TEST(a_name_is_taken_meanwhile),
