@@ -191,15 +191,15 @@ sees()
 
 start_linux()
 {
-    cat >/tmp/linux.cfg <<'END'
+    cat >/tmp/linux.cfg <<END
 name = "linux"
 type = "hvm"
 memory = 128
-kernel = "/mnt/test/vmlinuz"
-ramdisk = "/mnt/test/initrd.img"
+kernel = "$volume/vmlinuz"
+ramdisk = "$volume/initrd.img"
 extra = "console=ttyS0 guest.run=disk"
 serial = "pty"
-disk = [ '/mnt/test/cd.iso,,hdc:cdrom,r' ]
+disk = [ '$volume/cd.iso,,hdc:cdrom,r' ]
 END
     succeeds linux-create vmctl create -p /tmp/linux.cfg
     attach
