@@ -16,6 +16,7 @@ type = "hvm"
 memory = 32
 kernel = "$kernel"
 extra = "$2"
+serial = "file:/run/$1.log"
 END
     succeeds "$1-created" vmctl create /run/$1.cfg
 }
@@ -49,7 +50,7 @@ floods()
     echo "FLOOD of $1: victim $share %, flood $(percent "$1" /run/top) %, dom0 $(percent Domain-0 /run/top) %"
     at_least "$1-leaves-the-victim" 40 "$share"
     vmctl stats "$1" >/run/stats
-    at_least "$1-floods" 1000 "$(awk -v exit="$3" '$1 == exit { print $2 }' /run/stats)"
+    at_least "$1-floods" 1000 "$(awk -v reason="$3" '$1 == reason { print $2 }' /run/stats)"
     succeeds "$1-destroyed" vmctl destroy "$1"
 }
 
