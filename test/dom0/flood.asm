@@ -63,6 +63,9 @@ interrupts:
 	mov	word [IDT - 8], (VECTOR + 1) * 8 - 1
 	mov	dword [IDT - 6], IDT
 	lidt	[IDT - 8]
+	mov	al, 0xff		; firmware has left its timer on
+	out	0x21, al
+	out	0xa1, al
 	mov	dword [APIC + 0xf0], 0x1ff
 	mov	dword [APIC + 0x3e0], 0xb	; divide by 1
 	mov	dword [APIC + 0x320], 0x20000 + VECTOR
