@@ -17,8 +17,7 @@
 
 main:
 	mov	esi, [CMDLINE]
-	mov	esi, [esi]
-	mov	eax, esi
+	mov	al, [esi]
 	cmp	al, 'p'
 	je	port
 	cmp	al, 'm'

@@ -75,6 +75,26 @@ judge_run()
     done
 }
 
+# run_full NAME: the program NAME.sh, which makes guests, in one boot of the image that has all they need; its serial
+# line is $LOGS/NAME.log.
+run_full()
+{
+    local name=$1 image
+    make_dom0
+    image=$(make_disk "$name" <<END
+hypervisor = $HELIUM_BUILD/helium.elf
+efi = $HELIUM_BUILD/helium.efi
+cmdline = dom0_mem=640M
+kernel = $DOM0/vmlinux console=hvc0 helium.guests=yes helium.run=$TESTS/$name.sh
+ramdisk = $DOM0/full.img
+END
+    ) || { not_ok "$name" "no disk"; exit 1; }
+    boot "$name" "$BOOT_PATH" "$image" --memory 1280 --marker 'HELIUM-DOM0 DONE .*failed' \
+        --fail 'Kernel panic|[Hh]elium: panic' --timeout "$GUEST_TIMEOUT" >"$LOGS/$name.said" ||
+        tail -n 1 "$LOGS/$name.said"
+    judge_run "$name" "$LOGS/$name.log" "$name.sh"
+}
+
 # prompt WORD LOG: the value (tsc, uptime) announced with the prompt.
 prompt()
 {
