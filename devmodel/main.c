@@ -31,6 +31,14 @@ static void add_tap(struct supervisor_config *c, int fd)
     }
 }
 
+/* A line for each. */
+static void add_boot_device(struct worker_config *c, const char *path)
+{
+    size_t used = strlen(c->boot_order);
+
+    snprintf(c->boot_order + used, sizeof(c->boot_order) - used, "%s%s", used ? "\n" : "", path);
+}
+
 /* Sizes are in KiB. */
 static bool read_word(struct supervisor_config *c, const char *word)
 {
@@ -48,6 +56,10 @@ static bool read_word(struct supervisor_config *c, const char *word)
         m->hpet = number(value);
     else if (n && strncmp(word, "boot=", n) == 0)
         m->boot = value;
+    else if (n && strncmp(word, "boot-device=", n) == 0)
+        add_boot_device(&c->worker, value);
+    else if (n && strncmp(word, "uefi=", n) == 0)
+        c->worker.uefi = number(value);
     else if (n && strncmp(word, "time-offset=", n) == 0)
         m->seconds += *value == '-' ? -(int64_t)number(value + 1) : (int64_t)number(value);
     else if (n && strncmp(word, "uid=", n) == 0)
@@ -65,9 +77,10 @@ static bool read_word(struct supervisor_config *c, const char *word)
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: devmodel DOMAIN vcpus=N ram=KIB high-ram=KIB hpet=0|1 uid=N socket=PATH "
-            "qemu-log=FD [boot=LETTERS] [time-offset=SECONDS] [tap=FD]... -- QEMU ARGUMENT...\n");
+    fprintf(
+        stderr,
+        "usage: devmodel DOMAIN vcpus=N ram=KIB high-ram=KIB hpet=0|1 uid=N socket=PATH "
+        "qemu-log=FD [uefi=0|1] [boot=LETTERS] [boot-device=PATH]... [time-offset=SECONDS] [tap=FD]... -- QEMU ARGUMENT...\n");
     return 2;
 }
 

@@ -17,7 +17,6 @@
 #include <xentoolcore.h>
 
 #define MAX_VCPUS 128
-#define PAGE      4096u
 
 struct server {
     uint16_t domid;
@@ -185,10 +184,10 @@ static bool map(struct server *s, uint64_t gfn)
 
 bool server_copy(struct server *s, uint64_t gpa, void *data, size_t size, bool write)
 {
-    size_t offset = gpa % PAGE;
+    size_t offset = gpa % SERVER_PAGE;
     char *at;
 
-    if (offset + size > PAGE || !map(s, gpa / PAGE))
+    if (offset + size > SERVER_PAGE || !map(s, gpa / SERVER_PAGE))
         return false;
     at = (char *)s->mapped + offset;
     memcpy(write ? at : data, write ? data : at, size);

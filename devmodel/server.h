@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SERVER_PAGE 4096u
+
 struct server;
 struct ioreq;
 

@@ -3,6 +3,7 @@
 #include "devmodel/clock.h"
 #include "devmodel/confine.h"
 #include "devmodel/debugcon.h"
+#include "devmodel/firmware.h"
 #include "devmodel/request.h"
 #include "devmodel/server.h"
 #include <errno.h>
@@ -25,9 +26,11 @@ struct worker {
     pthread_mutex_t lock; /* guards all below but server and the descriptors */
     struct machine machine;
     struct debugcon console;
-    uint32_t lines; /* as the guest's interrupt controllers have been told */
-    uint64_t armed; /* what the timer is set to */
-    uint64_t now;   /* of the request that is being served */
+    struct firmware firmware;
+    bool has_firmware; /* the guest is to see the firmware configuration device */
+    uint32_t lines;    /* as the guest's interrupt controllers have been told */
+    uint64_t armed;    /* what the timer is set to */
+    uint64_t now;      /* of the request that is being served */
     uint64_t requests;
     uint64_t said; /* dropped interrupts that the log knows of */
     uint64_t said_at;
@@ -130,6 +133,40 @@ static void access_console(struct worker *w, bool write, uint64_t *value)
         *value = DEBUGCON_PORT; /* somebody is there */
 }
 
+static bool do_copy(void *arg, uint64_t gpa, void *data, size_t size, bool write)
+{
+    struct worker *w = arg;
+
+    return server_copy(w->server, gpa, data, size, write);
+}
+
+static bool read_guest(void *arg, uint64_t gpa, void *to, size_t size)
+{
+    for (size_t n; size; gpa += n, to = (char *)to + n, size -= n) {
+        n = SERVER_PAGE - gpa % SERVER_PAGE;
+        n = n < size ? n : size;
+        if (!do_copy(arg, gpa, to, n, false))
+            return false;
+    }
+    return true;
+}
+
+static void access_firmware(struct worker *w, uint16_t port, unsigned size, bool write,
+                            uint64_t *value)
+{
+    const struct guest_reader g = {w, read_guest};
+
+    if (write)
+        firmware_write(&w->firmware, port, size, (uint32_t)*value, &g);
+    else
+        *value = firmware_read(&w->firmware, size);
+}
+
+static bool is_firmware(const struct worker *w, uint64_t port)
+{
+    return w->has_firmware && port >= FW_CFG_PORT && port <= FW_CFG_LAST_PORT;
+}
+
 static void do_access(void *arg, bool memory, uint64_t addr, unsigned size, bool write,
                       uint64_t *value)
 {
@@ -142,17 +179,12 @@ static void do_access(void *arg, bool memory, uint64_t addr, unsigned size, bool
         *value = machine_read_memory(m, addr, size, w->now);
     else if (addr == DEBUGCON_PORT)
         access_console(w, write, value);
+    else if (is_firmware(w, addr))
+        access_firmware(w, (uint16_t)addr, size, write, value);
     else if (write)
         machine_write(m, (uint16_t)addr, size, (uint32_t)*value, w->now);
     else
         *value = machine_read(m, (uint16_t)addr, size, w->now);
-}
-
-static bool do_copy(void *arg, uint64_t gpa, void *data, size_t size, bool write)
-{
-    struct worker *w = arg;
-
-    return server_copy(w->server, gpa, data, size, write);
 }
 
 static void handle(void *arg, struct ioreq *r)
@@ -256,6 +288,8 @@ static bool claim_all(struct worker *w)
     if (w->machine.has_hpet &&
         !server_claim_memory(w->server, HPET_BASE, HPET_BASE + HPET_LENGTH - 1))
         return false;
+    if (w->has_firmware && !server_claim_ports(w->server, FW_CFG_PORT, FW_CFG_LAST_PORT))
+        return false;
     return server_claim_ports(w->server, DEBUGCON_PORT, DEBUGCON_PORT);
 }
 
@@ -268,6 +302,8 @@ static bool start(struct worker *w, const struct worker_config *c)
     if (!w->server || w->timer < 0)
         return false;
     machine_init(&w->machine, &c->machine, now_ns());
+    firmware_init(&w->firmware, c->machine.vcpus, c->boot_order);
+    w->has_firmware = c->uefi;
     if (!claim_all(w) || !server_enable(w->server) || !server_restrict(w->server))
         return false;
     if (c->uid && !confine_drop(c->uid))

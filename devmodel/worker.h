@@ -8,6 +8,7 @@
 #ifndef DEVMODEL_WORKER_H
 #define DEVMODEL_WORKER_H
 
+#include "devmodel/firmware.h"
 #include "devmodel/machine.h"
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,8 @@ struct worker_config {
     struct machine_config machine;
     uint16_t domid;
     uid_t uid; /* what it runs as, and the group; 0: as it is */
+    bool uefi; /* the firmware is told things by QEMU's configuration device */
+    char boot_order[FIRMWARE_BOOT_ORDER];
 };
 
 enum worker_order_kind {

@@ -169,6 +169,10 @@ static int check_machine(const struct vm_config *c, char *why, size_t size)
     if ((c->initrd || c->cmdline) && !c->kernel)
         return wrong(why, size, EINVAL,
                      "A ramdisk or a kernel command line is given without a kernel.");
+    if (c->kernel && c->bios == VM_OVMF)
+        return wrong(
+            why, size, EINVAL,
+            "OVMF takes no kernel on Xen: leave out the kernel, or take bios = \"seabios\".");
     if (c->cmdline && strlen(c->cmdline) > CMDLINE_MAX)
         return wrong(why, size, EINVAL, "The kernel command line is longer than %d characters.",
                      CMDLINE_MAX);

@@ -8,8 +8,10 @@
 #include <stdint.h>
 #include <time.h>
 
-#define VM_MAX_DISKS   4 /* PIIX3 IDE has two channels of two drives */
-#define VM_MAX_NICS    8
+#define VM_MAX_DISKS 4 /* PIIX3 IDE has two channels of two drives */
+#define VM_MAX_NICS  8
+#define VM_FIRST_NIC_SLOT \
+    4 /* of PCI bus 0, behind bridge, PIIX3, screen and USB; the next card in the next */
 #define VM_MAX_SERIALS 4
 #define VM_MAX_ARGS    64
 #define VM_MAX_VCPUS   64

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "libvmctl/model.h"
+#include "libvmctl/boot_order.h"
 #include "libvmctl/layout.h"
 #include "libvmctl/qemu_args.h"
 #include "libvmctl/store.h"
@@ -156,7 +157,7 @@ static void end_child(pid_t pid)
 
 struct arguments {
     char *arg[QEMU_MAX_ARGS + 32];
-    char text[16 + VM_MAX_NICS][128]; /* of those that are not QEMU's */
+    char text[16 + VM_MAX_NICS + BOOT_MAX_DEVICES][128]; /* of those that are not QEMU's */
     unsigned count, texts;
 };
 
@@ -174,7 +175,8 @@ __attribute__((format(printf, 2, 3))) static void add(struct arguments *a, const
 static void build_arguments(struct arguments *a, const struct vm_config *c, uint16_t id,
                             const int *taps, int log, const struct qemu_args *q)
 {
-    char socket[108];
+    char socket[108], device[BOOT_MAX_DEVICES][BOOT_PATH_MAX];
+    unsigned devices = boot_order(c, device);
     struct layout l;
 
     layout_compute(&l, (c->memory_kib - c->video_kib) << 10);
@@ -186,6 +188,9 @@ static void build_arguments(struct arguments *a, const struct vm_config *c, uint
     add(a, "high-ram=%llu", (unsigned long long)(l.high_end ? l.high_end - LAYOUT_4G : 0) >> 10);
     add(a, "hpet=%d", c->hpet);
     add(a, "boot=%s", vm_config_boot(c));
+    add(a, "uefi=%d", c->bios == VM_OVMF);
+    for (unsigned i = 0; i < devices; i++)
+        add(a, "boot-device=%s", device[i]);
     add(a, "time-offset=%lld", vm_config_time_offset(c, time(NULL)));
     add(a, "uid=%u", MODEL_FIRST_UID + id);
     add(a, "socket=%s", socket);

@@ -94,8 +94,9 @@ static void add_nic(struct qemu_args *a, const struct vm_nic *n, unsigned i, int
     const uint8_t *m = n->mac;
 
     add_option(a, "-netdev", "tap,id=net%u,fd=%d", i, tap_fd);
-    add_option(a, "-device", "%s,id=nic%u,netdev=net%u,mac=%02x:%02x:%02x:%02x:%02x:%02x",
-               n->model ? n->model : "rtl8139", i, i, m[0], m[1], m[2], m[3], m[4], m[5]);
+    add_option(a, "-device", "%s,id=nic%u,netdev=net%u,addr=%u,mac=%02x:%02x:%02x:%02x:%02x:%02x",
+               n->model ? n->model : "rtl8139", i, i, VM_FIRST_NIC_SLOT + i, m[0], m[1], m[2], m[3],
+               m[4], m[5]);
 }
 
 static void add_screen(struct qemu_args *a, const struct vm_config *c)

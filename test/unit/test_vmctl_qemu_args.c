@@ -115,9 +115,9 @@ static void test_nics(void **state)
     config.nics = 2;
     build();
     assert_true(has_pair("-netdev", "tap,id=net0,fd=7"));
-    assert_true(has_pair("-device", "rtl8139,id=nic0,netdev=net0,mac=00:16:3e:01:02:ff"));
+    assert_true(has_pair("-device", "rtl8139,id=nic0,netdev=net0,addr=4,mac=00:16:3e:01:02:ff"));
     assert_true(has_pair("-netdev", "tap,id=net1,fd=8"));
-    assert_true(has_pair("-device", "e1000,id=nic1,netdev=net1,mac=52:54:00:00:00:01"));
+    assert_true(has_pair("-device", "e1000,id=nic1,netdev=net1,addr=5,mac=52:54:00:00:00:01"));
 }
 
 static void test_screen(void **state)
