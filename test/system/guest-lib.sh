@@ -36,7 +36,7 @@ run_guest()
     make_dom0
     for guest in "$@"; do make_guest "$guest"; done
     make_test_volume "$LOGS/test.img" 120 "${@/#/$GUESTS/}" || { not_ok volume "mke2fs failed"; exit 1; }
-    image=$(dom0_disk "$kind" "console=com1 dom0_mem=${DOM0_MEM:-512M}" "helium.guests=yes helium.test=yes \
+    image=$(dom0_disk "$kind" "dom0_mem=${DOM0_MEM:-512M}" "helium.guests=yes helium.test=yes \
 ${GUEST_WORDS-} helium.run=$TESTS/guest.sh,$kind,${GUEST_CLOCK:-30}") || { not_ok "$kind" "no disk"; exit 1; }
     cp --sparse=always "$DOM0/guests.img" "$LOGS/guests.img"
     truncate -s %$CYLINDER "$LOGS/guests.img"

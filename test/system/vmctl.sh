@@ -19,7 +19,7 @@ run()
         words+=" helium.run=$TESTS/$program"
         programs+=("${program%%,*}")
     done
-    image=$(dom0_disk "$what" "console=com1 dom0_mem=512M" "$words") || { not_ok "$what" "no disk"; return; }
+    image=$(dom0_disk "$what" "dom0_mem=512M" "$words") || { not_ok "$what" "no disk"; return; }
     said=$(boot "$what" "$BOOT_PATH" "$image" --cpus "$cpus" --memory "${DOM0_MEMORY:-1536}" \
         --marker 'HELIUM-DOM0 DONE .*failed' --fail 'Kernel panic|[Hh]elium: panic' --timeout "$GUEST_TIMEOUT" \
         "${volumes[@]}") || echo "$said"
