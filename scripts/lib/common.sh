@@ -31,6 +31,14 @@ need_tool()
     command -v "$1" >/dev/null || die "$1 is not installed: it comes from $2, which scripts/setup installs."
 }
 
+# outdated PRODUCT SOURCE...: it is not there, or something at or below a source is newer.
+outdated()
+{
+    local product=$1
+    shift
+    [ -n "$(find "$@" -newer "$product" -print -quit 2>&1)" ]
+}
+
 # lowercase hex digest of standard input, short enough for a directory name.
 short_hash()
 {

@@ -17,6 +17,12 @@ make_test_volume()
     rm -rf "$directory"
 }
 
+# copy_guest_volume DIRECTORY FILE: dom0's guest volume from where mkdom0 has put it, as a disk.
+copy_guest_volume()
+{
+    cp --sparse=always "$1/guests.img" "$2" && truncate -s %$CYLINDER "$2"
+}
+
 # disk_words VENDOR FILE...: the words that make scripts/lib/emulator attach them, one a line.
 disk_words()
 {

@@ -13,11 +13,7 @@ esac
 # make_dom0 [OPTIONS of mkdom0]: the image, made again only if something it is made of is newer.
 make_dom0()
 {
-    if [ -n "$(find "$HELIUM_ROOT/scripts/mkdom0" "$HELIUM_ROOT/scripts/dom0" "$HELIUM_ROOT/test/dom0" \
-        "$HELIUM_BUILD/libvmctl/vmctl" "$HELIUM_BUILD/devmodel/devmodel" \
-        -newer "$DOM0/manifest" -print -quit 2>&1)" ]; then
-        "$HELIUM_ROOT/scripts/mkdom0" -o "$DOM0" "$@" || { not_ok image "mkdom0 could not make it"; exit 1; }
-    fi
+    "$HELIUM_ROOT/scripts/mkdom0" --if-outdated -o "$DOM0" "$@" || { not_ok image "mkdom0 could not make it"; exit 1; }
 }
 
 # dom0_disk NAME "HYPERVISOR WORDS" "DOM0 WORDS": a bootable disk with hypervisor and dom0; prints where.

@@ -27,11 +27,7 @@ run()
 }
 
 make_dom0
-make_guest amd64
-make_test_volume "$LOGS/test.img" 32 "$GUESTS/amd64" || { not_ok volume "mke2fs failed"; exit 1; }
-cp --sparse=always "$DOM0/guests.img" "$LOGS/guests.img"
-truncate -s %$CYLINDER "$LOGS/guests.img"
-mapfile -t volumes < <(disk_words "$VENDOR" "$LOGS/guests.img" "$LOGS/test.img")
+attach_volumes 32 amd64
 run 2 "" tools.sh,2 hvm_tiny
 run 1 helium.test=yes tools.sh,1 hvm_tiny vmctl.sh
-rm -f "$LOGS/guests.img" "$LOGS/test.img"
+drop_volumes
