@@ -15,6 +15,7 @@
 
 #define LAYOUT_PAGE       4096ull
 #define LAYOUT_HOLE_START 0xf0000000ull
+#define LAYOUT_2G         (1ull << 31)
 #define LAYOUT_4G         (1ull << 32)
 #define LAYOUT_VGA_START  0xa0ull /* in pages */
 #define LAYOUT_VGA_END    0xc0ull

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "libvmctl/store.h"
+#include "libvmctl/layout.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,11 +102,24 @@ static void guest_nodes(struct change *c)
         make_guest(c, own[i], true);
 }
 
+/* hvmloader's ACPI tables allow PCI devices where it thinks that the hole below 4 GiB is. OVMF
+ * gives them other addresses: from 2 GiB up, or from the end of RAM if that is higher. */
+static void ovmf_hole(struct change *c, const struct vm_config *g)
+{
+    struct layout l;
+
+    layout_compute(&l, (g->memory_kib - g->video_kib) << 10);
+    put_guest(c, "platform/mmio_hole_size", "%llu",
+              (unsigned long long)(LAYOUT_4G - (l.low_end > LAYOUT_2G ? l.low_end : LAYOUT_2G)));
+}
+
 /* hvmloader chooses and completes the firmware by these. */
 static void loader_entries(struct change *c, const struct vm_config *g)
 {
     put_guest(c, "hvmloader/bios", "%s", g->bios == VM_OVMF ? "ovmf" : "seabios");
     put_guest(c, HVM_XS_ALLOW_MEMORY_RELOCATE, "0"); /* QEMU has its own idea where RAM ends */
+    if (g->bios == VM_OVMF)
+        ovmf_hole(c, g);
     put_guest(c, "platform/device-model", "qemu_xen");
     put_guest(c, "platform/acpi", "%d", g->acpi);
     put_guest(c, "platform/acpi_s3", "%d", g->acpi_s3);

@@ -413,6 +413,32 @@ static void created(void **state)
     nothing_is_left();
 }
 
+static const char *hole_of(enum vm_bios bios, uint64_t ram_mib)
+{
+    static char value[32];
+    const char *said;
+    uint16_t id;
+
+    config.bios = bios;
+    config.memory_kib = (ram_mib << 10) + config.video_kib;
+    pool_kib = 8u << 20;
+    assert_int_equal(vmctl_create(&v, &config, &id), 0);
+    said = fake_store_value("/local/domain/7/platform/mmio_hole_size");
+    snprintf(value, sizeof(value), "%s", said ? said : "not told");
+    assert_int_equal(vmctl_destroy(&v, id), 0);
+    return value;
+}
+
+/* hvmloader's tables must allow what OVMF does with PCI devices. */
+static void the_hole_is_ovmfs(void **state)
+{
+    (void)state;
+    assert_string_equal(hole_of(VM_SEABIOS, 512), "not told");
+    assert_string_equal(hole_of(VM_OVMF, 512), "2147483648");
+    assert_string_equal(hole_of(VM_OVMF, 3072), "1073741824");
+    assert_string_equal(hole_of(VM_OVMF, 6144), "268435456");
+}
+
 /* The guest's keeper and a person destroy it at once; both have done it. */
 static void another_takes_the_last_step(void **state)
 {
@@ -556,17 +582,10 @@ static void interrupted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(created),
-        TEST(another_takes_the_last_step),
-        TEST(each_step_fails),
-        TEST(a_name_is_taken),
-        TEST(a_name_is_taken_meanwhile),
-        TEST(no_memory),
-        TEST(no_memory_after_all),
-        TEST(no_domain),
-        TEST(files_are_missing),
-        TEST(firmware_too_large),
-        TEST(interrupted),
+        TEST(created),           TEST(the_hole_is_ovmfs),   TEST(another_takes_the_last_step),
+        TEST(each_step_fails),   TEST(a_name_is_taken),     TEST(a_name_is_taken_meanwhile),
+        TEST(no_memory),         TEST(no_memory_after_all), TEST(no_domain),
+        TEST(files_are_missing), TEST(firmware_too_large),  TEST(interrupted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
