@@ -77,11 +77,15 @@ static void refer(struct acpi_tables *t, uint32_t at, uint32_t field, uint8_t si
     point(t, ACPI_TABLES_FILE, at + field, size);
 }
 
+static uint32_t length_of(const struct acpi_tables *t, uint32_t at)
+{
+    return (uint32_t)table_get(t->tables + at + TABLE_LENGTH, 4);
+}
+
 static void sum_up_table(struct acpi_tables *t, uint32_t at)
 {
     t->tables[at + TABLE_CHECKSUM] = 0;
-    sum_up(t, ACPI_TABLES_FILE, at + TABLE_CHECKSUM, at,
-           (uint32_t)table_get(t->tables + at + TABLE_LENGTH, 4));
+    sum_up(t, ACPI_TABLES_FILE, at + TABLE_CHECKSUM, at, length_of(t, at));
 }
 
 /* ---- the tables ---- */
@@ -100,8 +104,8 @@ static bool append(struct acpi_tables *t, const struct guest_reader *g, uint64_t
         return false;
     if (!g->read(g->ctx, gpa, t->tables + offset, length))
         return false;
-    table_put(t->tables + offset + TABLE_LENGTH, 4,
-              length); /* whatever another vcpu has made of it since */
+    /* Whatever another vcpu has made of it since: */
+    table_put(t->tables + offset + TABLE_LENGTH, 4, length);
     t->size = offset + length;
     *at = offset;
     return true;
@@ -124,7 +128,7 @@ static uint64_t fadt_pointer(const uint8_t *fadt, bool with_x, unsigned x, unsig
 static bool append_from_fadt(struct acpi_tables *t, const struct guest_reader *g, uint32_t at)
 {
     const uint8_t *fadt = t->tables + at;
-    uint32_t length = (uint32_t)table_get(fadt + TABLE_LENGTH, 4), facs, dsdt;
+    uint32_t length = length_of(t, at), facs, dsdt;
     bool with_x = length >= FADT_WITH_X;
 
     if (length < FADT_LEAST)
@@ -144,8 +148,7 @@ static bool append_from_fadt(struct acpi_tables *t, const struct guest_reader *g
 
 static bool append_from_xsdt(struct acpi_tables *t, const struct guest_reader *g, uint32_t xsdt)
 {
-    uint32_t length = (uint32_t)table_get(t->tables + xsdt + TABLE_LENGTH, 4), at;
-    uint32_t pointers = (length - TABLE_HEADER) / 8;
+    uint32_t pointers = (length_of(t, xsdt) - TABLE_HEADER) / 8, at;
 
     if (pointers > ACPI_MAX_POINTERS)
         return false;

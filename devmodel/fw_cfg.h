@@ -39,7 +39,7 @@ void fw_cfg_init(struct fw_cfg *f, unsigned vcpus);
 /* data stays the caller's, and is read later. False: the name is too long or there are
  * FW_CFG_FILES. */
 bool fw_cfg_add(struct fw_cfg *f, const char *name, const void *data, uint32_t size);
-/* A write of two bytes to FW_CFG_PORT; writes of another size do nothing. */
+/* What the guest has written to FW_CFG_PORT. */
 void fw_cfg_select(struct fw_cfg *f, uint16_t key);
 /* A byte from either port; 0 behind the end and where nothing is. */
 uint8_t fw_cfg_read(struct fw_cfg *f);

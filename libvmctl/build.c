@@ -559,7 +559,7 @@ int build_domain(struct vmctl *v, const struct vm_config *c, struct build *b)
     int rc;
 
     *b = (struct build){0};
-    layout_compute(&l, (c->memory_kib - c->video_kib) << 10);
+    layout_compute(&l, vm_config_ram(c));
     vm_phase(v, "domain");
     rc = create(v, c, b);
     if (rc == 0)

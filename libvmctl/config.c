@@ -93,6 +93,11 @@ int vm_config_complete(struct vm_config *c)
     return rc;
 }
 
+uint64_t vm_config_ram(const struct vm_config *c)
+{
+    return (c->memory_kib - c->video_kib) << 10;
+}
+
 long long vm_config_time_offset(const struct vm_config *c, time_t now)
 {
     struct tm local;

@@ -89,6 +89,9 @@ int vm_config_complete(struct vm_config *c);
  */
 int vm_config_check(const struct vm_config *c, char *why, size_t size);
 
+/* Its RAM in bytes: without the video memory. */
+uint64_t vm_config_ram(const struct vm_config *c);
+
 /* How far the guest's clock is from UTC when it starts at time now, in seconds. */
 long long vm_config_time_offset(const struct vm_config *c, time_t now);
 

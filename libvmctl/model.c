@@ -179,7 +179,7 @@ static void build_arguments(struct arguments *a, const struct vm_config *c, uint
     unsigned devices = boot_order(c, device);
     struct layout l;
 
-    layout_compute(&l, (c->memory_kib - c->video_kib) << 10);
+    layout_compute(&l, vm_config_ram(c));
     model_qmp_path(id, socket, sizeof(socket));
     add(a, "%s", CLOCKS_PATH);
     add(a, "%u", id);

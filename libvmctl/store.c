@@ -108,7 +108,7 @@ static void ovmf_hole(struct change *c, const struct vm_config *g)
 {
     struct layout l;
 
-    layout_compute(&l, (g->memory_kib - g->video_kib) << 10);
+    layout_compute(&l, vm_config_ram(g));
     put_guest(c, "platform/mmio_hole_size", "%llu",
               (unsigned long long)(LAYOUT_4G - (l.low_end > LAYOUT_2G ? l.low_end : LAYOUT_2G)));
 }
