@@ -153,6 +153,22 @@ graphics_mode()
     done
     is "$1-bands" "$expected" "$(bands "$1")"
     keep "$1" picture
+    change_of_picture "$1"
+}
+
+# What the guest draws reaches a viewer who asks only for changes, by dirty tracking: a white stripe, a twentieth of the
+# screen, in the black band.
+change_of_picture()
+{
+    local seen
+    type_line "$1" "n=\$((\$(cat /sys/class/graphics/fb0/stride) * \$(cut -d, -f2 /sys/class/graphics/fb0/virtual_size) / 20))"
+    type_line "$1" "head -c \$n /dev/zero | tr '\\000' '\\377' >/tmp/stripe; announce STR''IPE ready; sleep 20"
+    type_line "$1" "dd if=/tmp/stripe of=/dev/fb0 bs=\$n seek=18"
+    expect "$1-stripe" "$1" 'HELIUM-GUEST STRIPE ready'
+    seen=$("$vnc" "$(port "$1")" watch 60000 pixel 500,925 pixel 500,685)
+    is "$1-stripe-is-seen" "ffffff ff0000" "$(echo $(echo "$seen" | tail -n +2))"
+    at_least "$1-stripe-is-sent" 45 "${seen%%[!0-9]*}"
+    succeeds "$1-only-the-stripe" test "${seen%%[!0-9]*}" -le 200
 }
 
 input_through_vnc()

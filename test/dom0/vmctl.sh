@@ -207,7 +207,7 @@ type = "hvm"
 memory = 128
 kernel = "$volume/vmlinuz"
 ramdisk = "$volume/initrd.img"
-extra = "console=ttyS0 guest.run=disk"
+extra = "console=ttyS0 quiet guest.run=disk"
 serial = "pty"
 disk = [ '$volume/cd.iso,,hdc:cdrom,r' ]
 END

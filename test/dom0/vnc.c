@@ -10,20 +10,26 @@
 //   key NUMBER         presses and releases a key (its X11 keysym)
 //   pointer X,Y,MASK   moves the pointer (pixels), with the buttons of MASK held down
 //   wait MS
+//   watch MS           keeps the screen up to date for so long by what the server says has changed;
+//                      prints how many thousandths of the screen that was
 
 #include <arpa/inet.h>
 #include <err.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct screen {
     int fd;
     unsigned width, height;
     uint32_t *pixel; // 00RRGGBB; NULL until it is asked for
+    size_t received; // pixels, in all updates
 };
 
 static void get(int fd, void *to, size_t size)
@@ -104,6 +110,7 @@ static void get_rectangle(struct screen *s)
 
     if (get32(s->fd) != 0 || x + w > s->width || y + h > s->height)
         errx(1, "a rectangle that was not asked for");
+    s->received += (size_t)w * h;
     for (; h; h--, y++)
         get(s->fd, s->pixel + (size_t)y * s->width + x, w * sizeof(*s->pixel));
 }
@@ -127,20 +134,49 @@ static int get_message(struct screen *s)
     return type == 0;
 }
 
-// The whole screen, which the server gives at once because all of it is asked for.
-static void fetch(struct screen *s)
+// The whole screen, or what of it has changed, which the server says when something has.
+static void request(struct screen *s, bool changes)
 {
-    uint16_t request[5] = {htons(0x300), 0, 0, htons((uint16_t)s->width),
+    uint16_t message[5] = {htons(changes ? 0x301 : 0x300), 0, 0, htons((uint16_t)s->width),
                            htons((uint16_t)s->height)};
 
+    put(s->fd, message, sizeof(message));
+}
+
+static void fetch(struct screen *s)
+{
     if (s->pixel)
         return;
     s->pixel = calloc((size_t)s->width * s->height, sizeof(*s->pixel));
     if (!s->pixel)
         err(1, "a screen");
-    put(s->fd, request, sizeof(request));
+    request(s, false);
     while (!get_message(s))
         ;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void watch(struct screen *s, unsigned ms)
+{
+    struct pollfd server = {.fd = s->fd, .events = POLLIN};
+    int64_t end = now_ms() + ms, left;
+    size_t before;
+
+    fetch(s);
+    before = s->received;
+    request(s, true);
+    while ((left = end - now_ms()) > 0) {
+        if (poll(&server, 1, (int)left) == 1 && get_message(s))
+            request(s, true);
+    }
+    printf("%zu\n", (s->received - before) * 1000 / ((size_t)s->width * s->height));
 }
 
 static uint32_t at(struct screen *s, size_t i)
@@ -202,6 +238,8 @@ static int run(struct screen *s, const char *command, const char *argument)
         point(s, x, y, z);
     else if (strcmp(command, "wait") == 0 && sscanf(argument, "%u", &x) == 1)
         usleep(x * 1000);
+    else if (strcmp(command, "watch") == 0 && sscanf(argument, "%u", &x) == 1)
+        watch(s, x);
     else
         return 0;
     return 1;
