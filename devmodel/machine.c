@@ -204,10 +204,18 @@ static void write_pm(struct machine *m, uint16_t port, uint8_t value, uint64_t n
         pm_write_control(&m->pm, port - PM_CONTROL, value);
 }
 
+/* Whoever has ended the periodic mode counts no ticks any more. */
+static void write_pit(struct machine *m, unsigned port, uint8_t value, uint64_t now)
+{
+    pit_write(&m->pit, port, value, now);
+    if (pit_period(&m->pit) == 0)
+        m->ticks.owed = 0;
+}
+
 static void write_byte(struct machine *m, uint16_t port, uint8_t value, uint64_t now)
 {
     if (within(port, PIT_PORT, 4))
-        pit_write(&m->pit, port - PIT_PORT, value, now);
+        write_pit(m, port - PIT_PORT, value, now);
     else if (port == PIT_PORT_61)
         pit_write_61(&m->pit, value, now);
     else if (within(port, RTC_PORT, 2))

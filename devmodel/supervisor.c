@@ -305,9 +305,11 @@ static void accept_client(struct supervisor *s)
 static bool guest_is_there(struct supervisor *s)
 {
     struct xen_domctl op = {.cmd = XEN_DOMCTL_getdomaininfo, .domain = s->config->worker.domid};
+    int rc = xen_domctl(s->xen, &op);
 
-    return xen_domctl(s->xen, &op) ||
-           (op.domain == s->config->worker.domid && !(op.u.getdomaininfo.flags & XEN_DOMINF_dying));
+    if (rc)
+        return rc != -ESRCH;
+    return op.domain == s->config->worker.domid && !(op.u.getdomaininfo.flags & XEN_DOMINF_dying);
 }
 
 /* Some domain is gone. False: the store is. */

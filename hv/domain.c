@@ -147,6 +147,7 @@ struct domain *domain_create(u16 id, const struct domain_config *config, int *rc
     d = mfn_virt(m);
     d->id = id;
     d->privileged = config->privileged;
+    d->hvm_param[HVM_PARAM_TRIPLE_FAULT_REASON] = SHUTDOWN_reboot; /* as a PC does */
     *rc = build(d, config);
     if (*rc == 0) {
         link_domain(d);
@@ -221,8 +222,7 @@ void domain_triple_fault(struct vcpu *v)
 {
     log_warn("d%uv%u: triple fault at %llx", v->domain->id, v->id, (unsigned long long)v->rip);
     vendor->dump(v);
-    /* A PC resets; whoever owns the domain decides what follows. */
-    domain_shutdown(v->domain, v->domain->privileged ? SHUTDOWN_reboot : SHUTDOWN_crash);
+    domain_shutdown(v->domain, (u8)v->domain->hvm_param[HVM_PARAM_TRIPLE_FAULT_REASON]);
 }
 
 void domain_crash(struct vcpu *v, const char *why)

@@ -329,8 +329,6 @@ static void close_locked(struct domain *d, struct evtchn *c, struct domain *peer
         there->state = EVTCHNSTAT_unbound;
         there->remote = d->id;
         there->remote_port = 0;
-        if (there->hv)
-            wake_from_ioreq(notified(peer, there)); /* nobody will answer any more */
     }
     *c = (struct evtchn){.state = EVTCHNSTAT_closed};
 }
@@ -485,11 +483,6 @@ s64 evtchn_alloc_hv(struct domain *d, u16 remote, unsigned vcpu)
 void evtchn_free_hv(struct domain *d, evtchn_port_t port)
 {
     (void)close_port(d, port);
-}
-
-bool evtchn_hv_bound(struct domain *d, evtchn_port_t port)
-{
-    return READ_ONCE(d->evtchn->port[port].state) == EVTCHNSTAT_interdomain;
 }
 
 void evtchn_notify_hv(struct domain *d, evtchn_port_t port)

@@ -30,12 +30,12 @@ bool evtchn_is_pending(struct domain *d, evtchn_port_t port);
 
 /*
  * Ports root mode listens at itself, for a device model at the other end (hv/ioreq.h): unbound for
- * the domain `remote` to bind. What comes in, and the peer's going, unblocks the vcpu (BLOCK_IOREQ)
- * with REQ_IOREQ set; the guest can do nothing with them. Returns the port or -ENOSPC. Any CPU.
+ * the domain `remote` to bind, and again once that has gone. What comes in unblocks the vcpu
+ * (BLOCK_IOREQ) with REQ_IOREQ set; the guest can do nothing with them. Returns the port or
+ * -ENOSPC. Any CPU.
  */
 s64 __must_check evtchn_alloc_hv(struct domain *d, u16 remote, unsigned vcpu);
 void evtchn_free_hv(struct domain *d, evtchn_port_t port);
-bool evtchn_hv_bound(struct domain *d, evtchn_port_t port);
 /* Tells the other end; nobody there: nothing happens. */
 void evtchn_notify_hv(struct domain *d, evtchn_port_t port);
 

@@ -9,6 +9,7 @@
 #include <xen/xen.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
+#include <xen/sched.h>
 
 #define CALLBACK_TYPE(via)   ((via) >> 56)
 #define CALLBACK_VECTOR(via) ((u8)(via))
@@ -61,6 +62,8 @@ static s64 set_param(struct vcpu *v, u64 at)
         return rc;
     if (!v->domain->privileged && !guest_may_set(p.index))
         return -EPERM;
+    if (p.index == HVM_PARAM_TRIPLE_FAULT_REASON && p.value > SHUTDOWN_MAX)
+        return -EINVAL;
     if (p.index == HVM_PARAM_CALLBACK_IRQ)
         rc = set_callback(d, p.value);
     if (p.index == HVM_PARAM_CALLBACK_IRQ && d == v->domain)

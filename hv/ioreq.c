@@ -178,7 +178,7 @@ static enum outcome submit(struct vcpu *v, struct ioreq *r, u32 count)
     if (s && is_posted(r) && post(v->domain, s, r->type, r->addr, r->size, r->data)) {
         s->counts.posted++;
         outcome = POSTED;
-    } else if (s && evtchn_hv_bound(v->domain, s->port[v->id])) {
+    } else if (s) {
         send(v, s, r, count);
         s->counts.sent++;
         outcome = SENT;
@@ -287,12 +287,10 @@ static bool collect(struct vcpu *v, struct ioreq_wait *w)
 
     if (s) {
         slot = slot_of(s, v->id);
-        if (state_of(slot) == STATE_IORESP_READY) {
-            barrier(); /* the data came before the state */
-            data = READ_ONCE(slot->data);
-        } else if (evtchn_hv_bound(v->domain, s->port[v->id])) {
+        if (state_of(slot) != STATE_IORESP_READY)
             return false;
-        }
+        barrier(); /* the data came before the state */
+        data = READ_ONCE(slot->data);
         ((u8 *)slot)[offsetof(struct ioreq, _pad0) + 2] &= 0xf0; /* STATE_IOREQ_NONE */
     }
     if (w->count)

@@ -571,7 +571,19 @@ static void wait_for_request(struct model *m)
     check(m->slot->state == STATE_IOREQ_READY, "no request came");
 }
 
-// The guest waits for an answer when its device model goes: it reads ones and goes on to its HLT.
+static bool went_on(struct model *m, unsigned ms)
+{
+    uint32_t word = 0;
+    for (; ms && word != ~0u; ms--) {
+        usleep(1000);
+        guest_copy(m, RESULT + (0x40 + 31) * sizeof(word), &word, sizeof(word), false);
+    }
+    return word == ~0u;
+}
+
+// The guest waits for an answer when its device model goes. While only the ports are closed it goes
+// on waiting, and another model may bind them; without a server it reads ones and goes on to its
+// HLT.
 static void device_model_dies(bool by_ports)
 {
     const char *what = by_ports ? "ports closed" : "server destroyed";
@@ -585,23 +597,20 @@ static void device_model_dies(bool by_ports)
     wait_for_request(&m);
     if (by_ports) {
         xenevtchn_unbind(ev, m.port);
-        xenevtchn_unbind(ev, m.ring_port);
-    } else {
-        check(xendevicemodel_destroy_ioreq_server(dm, m.dom, m.id) == 0, "destroy server: %s",
-              strerror(errno));
+        check(!went_on(&m, 300), "%s: the guest did not wait", what);
+        check(m.slot->state == STATE_IOREQ_READY, "%s: the request is gone", what);
+        m.port = xenevtchn_bind_interdomain(ev, m.dom, m.slot->vp_eport);
+        check((int)m.port > 0, "%s: binding it again: %s", what, strerror(errno));
     }
-    for (unsigned i = 0; i < 2000 && words[0x40 + 31] != ~0u; i++) {
-        usleep(1000);
-        guest_copy(&m, RESULT, words, sizeof(words), false);
-    }
+    check(xendevicemodel_destroy_ioreq_server(dm, m.dom, m.id) == 0, "destroy server: %s",
+          strerror(errno));
+    check(went_on(&m, 2000), "%s: the guest did not go on", what);
+    guest_copy(&m, RESULT, words, sizeof(words), false);
     for (unsigned i = 0; i < 8; i++)
         check(words[0x10 - i] == ~0u, "%s: REP INSD: element %u is %x", what, i, words[0x10 - i]);
-    check(words[0x40 + 31] == ~0u, "%s: the guest did not go on", what);
     give_back(&m, op, before, what);
-    if (!by_ports) {
-        xenevtchn_unbind(ev, m.port);
-        xenevtchn_unbind(ev, m.ring_port);
-    }
+    xenevtchn_unbind(ev, m.port);
+    xenevtchn_unbind(ev, m.ring_port);
     xencall_free_buffer(call, op);
 }
 

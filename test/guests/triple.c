@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A triple fault ends the guest, and nothing else: the runner expects the crash, and goes on with
- * the next. */
+/* A triple fault resets the guest, as it does a PC, and nothing else: the runner expects that, and
+ * goes on with the next. */
 #include "guest.h"
 
 void guest(void)

@@ -2,14 +2,14 @@
 /*
  * helium-test.elf: every module is a test guest (a PVH ELF) and runs as a domain of its own, one
  * after the other. Its command line is for both: "name vcpus=2 mem=64 cpu=0 weight0=512 timeout=20
- * expect=crash"; the guest may have words of its own. On the console: GUEST name START, the guest's
+ * expect=reset"; the guest may have words of its own. On the console: GUEST name START, the guest's
  * lines, GUEST name EXIT code.
  *
  *   vcpus   number of vcpus                  mem      MiB of RAM, a power of two
  *   cpu     all vcpus pinned to this CPU     weight0  scheduler's weight of vcpu 0
  *   timeout seconds
- *   expect  crash: EXIT 0 if it crashes, and only then; any: EXIT 0 however it ends, be it by the
- * timeout
+ *   expect  reset: EXIT 0 if it resets itself, and only then; any: EXIT 0 however it ends, be it by
+ * the timeout
  */
 #include "hv/cmdline.h"
 #include "hv/cpu.h"
@@ -223,8 +223,8 @@ static int exit_code_of(const struct guest_run *g, const char *cmdline)
 
     if (has_word(cmdline, "expect=any"))
         return 0;
-    if (has_word(cmdline, "expect=crash"))
-        return g->d->shutdown == SHUTDOWN_crash ? 0 : EXIT_UNEXPECTED;
+    if (has_word(cmdline, "expect=reset"))
+        return g->d->shutdown == SHUTDOWN_reboot ? 0 : EXIT_UNEXPECTED;
     return code;
 }
 

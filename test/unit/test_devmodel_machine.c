@@ -362,6 +362,32 @@ static void test_rtc_edges(void **state)
     }
 }
 
+/* Ticks that are owed are not given at once when the guest ends the periodic mode. */
+static void test_owed_and_stopped(void **state)
+{
+    static const uint8_t stop[] = {0x30, 0, 0}; /* mode 0, 65536 counts: 55 ms */
+    uint64_t now = T0 + 9 * S / 10;
+    unsigned rises = 0;
+    uint32_t pulses;
+
+    (void)state;
+    machine_write(&m, 0x43, 1, 0x34, T0);
+    machine_write(&m, 0x40, 1, 1193 & 0xff, T0);
+    machine_write(&m, 0x40, 1, 1193 >> 8, T0);
+    machine_write(&m, 0x43, 1, stop[0], now);
+    machine_write(&m, 0x40, 1, stop[1], now);
+    machine_write(&m, 0x40, 1, stop[2], now);
+    for (uint64_t end = now + S / 20; now < end; now += S / 100000) {
+        machine_run(&m, now);
+        machine_lines(&m, &pulses);
+        rises += pulses & 1;
+    }
+    assert_true(rises <= 1);
+    machine_run(&m, now + S / 100);
+    machine_lines(&m, &pulses);
+    assert_int_equal(pulses & 1, 1); /* the single one */
+}
+
 #define TEST(fn) cmocka_unit_test_setup(fn, start)
 
 int main(void)
@@ -378,6 +404,7 @@ int main(void)
         TEST(test_monotonic),
         TEST(test_reprogrammed),
         TEST(test_single_shot),
+        TEST(test_owed_and_stopped),
         TEST(test_all_deadlines),
         TEST(test_legacy),
         TEST(test_no_hpet),
