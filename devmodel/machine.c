@@ -66,7 +66,7 @@ void machine_init(struct machine *m, const struct machine_config *c, uint64_t no
 
     *m = (struct machine){.has_hpet = c->hpet, .seen = now, .deadline = CLOCK_NEVER};
     pit_reset(&m->pit);
-    rtc_init(&m->rtc, c->seconds, now);
+    rtc_init(&m->rtc, c->seconds, now - c->ns);
     pm_init(&m->pm, now - clock_ns(c->pm_timer, PM_HZ), now);
     hpet_init(&m->hpet);
     put(m, CMOS_EQUIPMENT, EQUIPMENT_FPU_MOUSE, 1);

@@ -43,6 +43,7 @@ extern const size_t machine_port_ranges;
 /* What the firmware reads from CMOS, and what there is. */
 struct machine_config {
     int64_t seconds; /* since 1970, UTC */
+    uint32_t ns;     /* and so much of the next one */
     uint64_t ram;    /* below 4 GiB, in bytes */
     uint64_t high_ram;
     unsigned vcpus;

@@ -86,11 +86,15 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    struct supervisor_config c = {.worker.machine.seconds = time(NULL), .tap = {-1}, .log = 2};
+    struct supervisor_config c = {.tap = {-1}, .log = 2};
+    struct timespec wall;
     int i = 2;
 
     if (argc < 2)
         return usage();
+    clock_gettime(CLOCK_REALTIME, &wall);
+    c.worker.machine.seconds = wall.tv_sec;
+    c.worker.machine.ns = (uint32_t)wall.tv_nsec;
     c.worker.domid = (uint16_t)number(argv[1]);
     while (i < argc && strcmp(argv[i], "--"))
         if (!read_word(&c, argv[i++]))

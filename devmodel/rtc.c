@@ -124,6 +124,16 @@ void rtc_init(struct rtc *r, int64_t seconds, uint64_t now)
     store_time(r, seconds);
 }
 
+/* To the nearest second: the guest may have set it at any part of one. */
+int64_t rtc_ahead(const struct rtc *r, uint64_t now, const struct timespec *wall)
+{
+    int64_t base = r->running ? r->base : load_time(r), second = CLOCK_SECOND;
+    int64_t into = r->running ? (int64_t)(now - r->start) : 0;
+    int64_t rest = into % second - wall->tv_nsec;
+
+    return base + into / second - wall->tv_sec + (rest >= second / 2) - (rest < -second / 2);
+}
+
 /* ---- events ---- */
 
 /* Cycles of the crystal in one period; 0: none. Rates 1 and 2 are 8 and 9 of a faster crystal. */

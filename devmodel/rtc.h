@@ -14,6 +14,7 @@
 #include "devmodel/ticks.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #define RTC_PORT 0x70 /* index and data */
 #define RTC_SIZE 128
@@ -58,6 +59,8 @@ void rtc_write(struct rtc *r, unsigned port, uint8_t value, uint64_t now);
 bool rtc_run(struct rtc *r, uint64_t now);
 /* IRQ 8's level. */
 bool rtc_irq(const struct rtc *r);
+/* By how many seconds it is ahead of the clock that shows `wall` at time now. */
+int64_t rtc_ahead(const struct rtc *r, uint64_t now, const struct timespec *wall);
 /* When rtc_run() has something to do next; CLOCK_NEVER: not as things are. */
 uint64_t rtc_deadline(const struct rtc *r, uint64_t now);
 

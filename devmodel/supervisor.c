@@ -236,9 +236,9 @@ static enum proxy_verdict tell_status(struct supervisor *s, char *result, size_t
     order(s, WORKER_TELL, 0, &status);
     snprintf(result, size,
              "{\"state\": \"%s\", \"reason\": \"%s\", \"requests\": %llu, "
-             "\"dropped-interrupts\": %llu}",
+             "\"dropped-interrupts\": %llu, \"clock-ahead\": %lld}",
              state_name(s->state), s->reason, (unsigned long long)status.requests,
-             (unsigned long long)status.dropped);
+             (unsigned long long)status.dropped, (long long)status.ahead);
     return PROXY_DONE;
 }
 

@@ -243,8 +243,11 @@ static void obey(struct worker *w, const struct worker_order *o)
 
 static bool tell_status(struct worker *w)
 {
-    struct worker_status s = {w->requests, machine_dropped(&w->machine)};
+    struct worker_status s = {w->requests, machine_dropped(&w->machine), 0};
+    struct timespec wall;
 
+    clock_gettime(CLOCK_REALTIME, &wall);
+    s.ahead = rtc_ahead(&w->machine.rtc, now_ns(), &wall);
     return send(w->socket, &s, sizeof(s), MSG_NOSIGNAL) == (ssize_t)sizeof(s);
 }
 

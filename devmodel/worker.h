@@ -37,6 +37,7 @@ struct worker_order {
 struct worker_status {
     uint64_t requests; /* answered */
     uint64_t dropped;  /* periodic interrupts nobody had time for */
+    int64_t ahead;     /* seconds by which the guest's clock is ahead of UTC */
 };
 
 /* Does not return: exits with 0 when the socket is closed, with 1 and a sentence if it cannot

@@ -75,7 +75,7 @@ static void on_signals(void (*fn)(int signal))
 }
 
 /* A guest that is there, paused: watched, and let run. */
-static int start(const struct options *o, const struct vm_config *c, uint16_t id)
+static int start(const struct options *o, struct vm_config *c, uint16_t id)
 {
     int rc;
 
@@ -105,7 +105,7 @@ static void next_phase(const char *name, void *arg)
     *p = (struct phase){name, now};
 }
 
-static int create_from(const struct options *o, const struct vm_config *c)
+static int create_from(const struct options *o, struct vm_config *c)
 {
     struct phase phase = {0};
     uint16_t id;

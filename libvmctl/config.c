@@ -16,7 +16,7 @@
 #define OVMF_PATH         "/usr/share/ovmf/OVMF.fd"
 #define MODEL_PATH        "/usr/libexec/xen-qemu-system-i386"
 
-#define DEFAULT_VIDEO_KIB (16u << 10)
+#define DEFAULT_VIDEO_KIB (8u << 10) /* of Cirrus VGA */
 #define MIN_RAM_KIB       (8u << 10) /* hvmloader, firmware and a boot sector */
 #define NAME_MAX_LENGTH   63
 #define CMDLINE_MAX       2047 /* of Linux on x86 */
@@ -27,6 +27,7 @@ void vm_config_init(struct vm_config *c)
 {
     *c = (struct vm_config){
         .memory_kib = 128u << 10,
+        .vga = VM_VGA_CIRRUS,
         .video_kib = DEFAULT_VIDEO_KIB,
         .vcpus = 1,
         .acpi = true,

@@ -24,7 +24,7 @@ enum vm_action keeper_action(const struct vm_config *c, uint8_t reason)
     }
 }
 
-/* Does it again, from the configuration as it was: same name, uuid and MAC addresses. */
+/* Does it again, from the configuration: same name, uuid and MAC addresses. */
 static int restart(struct vmctl *v, const struct vm_config *c, uint16_t *id)
 {
     int rc = vmctl_create(v, c, id);
@@ -33,7 +33,7 @@ static int restart(struct vmctl *v, const struct vm_config *c, uint16_t *id)
 }
 
 /* The number may by now be another domain's: then the guest is gone. */
-static void keep(struct vmctl *v, const struct vm_config *c, uint16_t id)
+static void keep(struct vmctl *v, struct vm_config *c, uint16_t id)
 {
     enum vm_action action = VM_RESTART;
     struct vm_info info;
@@ -45,6 +45,8 @@ static void keep(struct vmctl *v, const struct vm_config *c, uint16_t id)
             break;
         action = keeper_action(c, info.reason);
         dprintf(2, "%s: %s\n", c->name, vm_shutdown_name(info.reason));
+        if (action == VM_RESTART)
+            vmctl_take_over(v, id, c);
         if (action != VM_PRESERVE)
             rc = vmctl_destroy(v, id);
         if (rc == 0 && action == VM_RESTART)
@@ -54,7 +56,7 @@ static void keep(struct vmctl *v, const struct vm_config *c, uint16_t id)
         dprintf(2, "%s: %s\n", c->name, vmctl_error(v));
 }
 
-static void run(const struct vm_config *c, uint16_t id)
+static void run(struct vm_config *c, uint16_t id)
 {
     struct vmctl *v = vmctl_new();
     char path[128];
@@ -73,7 +75,7 @@ static void run(const struct vm_config *c, uint16_t id)
 }
 
 /* Twice forked, so that it is nobody's child here and has no terminal. */
-int keeper_start(const struct vm_config *c, uint16_t id)
+int keeper_start(struct vm_config *c, uint16_t id)
 {
     pid_t pid = fork();
 

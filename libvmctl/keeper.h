@@ -10,7 +10,8 @@
 /* What is done after a shutdown for that reason (SHUTDOWN_* of xen/sched.h). */
 enum vm_action keeper_action(const struct vm_config *c, uint8_t reason);
 
-/* Leaves such a process behind, which ends when the guest is gone. 0 or -errno. */
-int keeper_start(const struct vm_config *c, uint16_t id);
+/* Leaves such a process behind, which ends when the guest is gone, and changes its own copy of the
+ * configuration as the guest lives. 0 or -errno. */
+int keeper_start(struct vm_config *c, uint16_t id);
 
 #endif

@@ -69,6 +69,8 @@ static const char *format_name(enum vm_format f)
     return names[f];
 }
 
+/* A disk that fails does so for its guest: by default QEMU would stop all devices where no space is
+ * left, and wait for somebody to notice. */
 static void add_disk(struct qemu_args *a, const struct vm_disk *d)
 {
     char *path = d->path ? escaped(d->path) : NULL;
@@ -81,7 +83,8 @@ static void add_disk(struct qemu_args *a, const struct vm_disk *d)
     }
     if (path) {
         add_option(a, "-drive", "if=none,id=disk%u,file=%s,format=%s,%s", d->unit, path,
-                   format_name(d->format), d->cdrom ? "readonly=on" : "cache=writeback");
+                   format_name(d->format),
+                   d->cdrom ? "readonly=on" : "cache=writeback,werror=report,rerror=report");
         add_option(a, "-device", "ide-%s,id=ide%u,drive=disk%u,bus=ide.%u,unit=%u", kind, d->unit,
                    d->unit, bus, unit);
     }

@@ -155,6 +155,10 @@ int vmctl_drives(struct vmctl *v, uint16_t id, struct vm_drive drive[VM_MAX_DISK
 int vmctl_insert(struct vmctl *v, uint16_t id, int unit, const char *path, bool force);
 int vmctl_eject(struct vmctl *v, uint16_t id, int unit, bool force);
 
+/* What a restart of the guest does not undo: the media in its CD drives, and its clock's time. Puts
+ * them into the configuration that it was made from; what cannot be asked stays as it is there. */
+void vmctl_take_over(struct vmctl *v, uint16_t id, struct vm_config *c);
+
 /* ---- the hypervisor ---- */
 
 /* What the hypervisor logged from *index on; *index moves to the end. The text is the caller's. */

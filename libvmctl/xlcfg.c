@@ -953,8 +953,8 @@ static int finish(struct reader *r)
         return refuse(r, "maxvcpus is not vcpus: a guest's vcpus do not change while it runs");
     if (c->vga == VM_VGA_NONE)
         c->video_kib = 0;
-    else if (!r->video_given && c->vga == VM_VGA_CIRRUS)
-        c->video_kib = 8u << 10;
+    else if (!r->video_given && c->vga == VM_VGA_STD)
+        c->video_kib = 16u << 10;
     return 0;
 }
 

@@ -202,7 +202,7 @@ reboots_and_remembers() # NAME
 # The kernel handed over by vmctl; screen, input and clock as well.
 kind_direct()
 {
-    write_config direct 'memory = 256' "$(direct amd64 guest.run=disk,net,clock:$clock_seconds)" "$(disk amd64)" "$(card)"
+    write_config direct 'memory = 256' 'vga = "stdvga"' "$(direct amd64 guest.run=disk,net,clock:$clock_seconds)" "$(disk amd64)" "$(card)"
     start direct
     expect direct-prompt direct 'HELIUM-GUEST PROMPT'
     text_mode direct

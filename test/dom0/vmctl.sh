@@ -168,6 +168,7 @@ test_end()
     says 1 "bios has not shut down within 3 seconds." vmctl shutdown -t 3 bios
     succeeds reset vmctl reboot -f bios
     eventually restarted 120 restarted bios "$id"
+    is reset-left-the-cds "hdc empty,hdd empty," "$(vmctl cd bios | awk '{ print $1, $NF }' | tr '\n' ,)"
     eventually restarted-runs 60 sh -c "vmctl stats --json bios | grep -q '\"io\": \[[1-9]'"
     succeeds destroy vmctl destroy bios
     wait_for 20 sh -c '! ps | grep -q "[x]en-qemu"'

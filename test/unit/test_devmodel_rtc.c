@@ -87,6 +87,24 @@ static void test_set(void **state)
     shows(t + 3 * S / 4, (uint8_t[]){0x20, 0x00, 0x01, 0x01, 0x00, 0x00, 0x00, 7});
 }
 
+static void test_ahead(void **state)
+{
+    struct timespec wall = {1709251190, 500000000};
+
+    (void)state;
+    rtc_init(&rtc, 1709251190, T0);
+    assert_int_equal(rtc_ahead(&rtc, T0 + S / 2, &wall), 0);
+    assert_int_equal(rtc_ahead(&rtc, T0 + 4 * S / 10, &wall), 0);
+    assert_int_equal(rtc_ahead(&rtc, T0 + S + 6 * S / 10, &wall), 1);
+    wall = (struct timespec){1709251191, 900000000};
+    assert_int_equal(rtc_ahead(&rtc, T0 + 3 * S, &wall), 1);
+    assert_int_equal(rtc_ahead(&rtc, T0 + S / 10, &wall), -2);
+    wall.tv_sec += 86400;
+    assert_int_equal(rtc_ahead(&rtc, T0 + S + 9 * S / 10, &wall), -86400);
+    set(RTC_B, 0x82, T0 + 5 * S); /* being set: it stands */
+    assert_int_equal(rtc_ahead(&rtc, T0 + 9 * S, &(struct timespec){1709251190, 0}), 5);
+}
+
 static void test_set_one_while_running(void **state)
 {
     (void)state;
@@ -318,6 +336,7 @@ int main(void)
         TEST(test_time),
         TEST(test_formats),
         TEST(test_set),
+        TEST(test_ahead),
         TEST(test_set_one_while_running),
         TEST(test_divider_reset),
         TEST(test_update_in_progress),

@@ -731,8 +731,9 @@ static u64 undefined_flags(const struct trial *t, const struct insn *i)
 
 /*
  * SHLD and SHRD of words by more than 16 have no defined result at all. Vendors differ in what they
- * read for MOVSXD to 16 bits, and in the upper half of a register that CMPXCHG leaves alone. Intel's
- * model 85 does MOVBE with both 66 and REX.W byte by byte: no #AC, and half of it done at a fault.
+ * read for MOVSXD to 16 bits, and in the upper half of a register that CMPXCHG leaves alone.
+ * Intel's model 85 does MOVBE with both 66 and REX.W byte by byte: no #AC, and half of it done at a
+ * fault.
  */
 static bool undefined_result(const struct trial *t, const struct insn *i)
 {

@@ -459,6 +459,42 @@ static void a_locked_drive(void **state)
     assert_non_null(strstr(fake_qmp_asked(), "\"read-only\",\"force\":true}"));
 }
 
+/* Restarted, a guest finds the CDs that are in its drives, not those of its configuration; a medium
+ * nobody knows the name of is the configuration's. */
+static void restarted(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        BLOCK(DISK ", " CD("1", "false", IN("/dev/fdset/3")) ", " CD("2", "false", "") ", " CD(
+            "3", "false", IN("/dev/fdset/1"))),
+        {"devmodel-status", "{\"return\": {\"state\": \"running\", \"clock-ahead\": -3600}}"},
+        {NULL, NULL}};
+    struct vm_config c;
+
+    (void)state;
+    vm_config_init(&c);
+    c.local_time = true;
+    c.disks = 4;
+    for (unsigned i = 0; i < 4; i++)
+        c.disk[i] = (struct vm_disk){
+            .path = strdup("/old.iso"), .format = VM_QCOW2, .unit = i, .cdrom = i > 0};
+    fake_store_put("/local/domain/0/device-model/7/medium/hdd", "/new.iso");
+    fake_qmp_start(path, rules);
+    vmctl_take_over(&v, ID, &c);
+    fake_qmp_stop();
+    assert_string_equal(c.disk[0].path, "/old.iso");
+    assert_string_equal(c.disk[1].path, "/old.iso");
+    assert_int_equal(c.disk[1].format, VM_QCOW2);
+    assert_null(c.disk[2].path);
+    assert_string_equal(c.disk[3].path, "/new.iso");
+    assert_int_equal(c.disk[3].format, VM_RAW);
+    assert_false(c.local_time);
+    assert_int_equal(c.time_offset, -3600);
+    vmctl_take_over(&v, ID, &c); /* nobody answers */
+    assert_string_equal(c.disk[3].path, "/new.iso");
+    assert_int_equal(c.time_offset, -3600);
+    vm_config_fini(&c);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, end)
 
 int main(void)
@@ -468,6 +504,7 @@ int main(void)
         TEST(it_does_not_run), TEST(keys),           TEST(refused_keys), TEST(screenshot),
         TEST(no_screenshot),   TEST(a_password),     TEST(drives),       TEST(insert),
         TEST(insert_refused),  TEST(insert_nothing), TEST(which_drive),  TEST(a_locked_drive),
+        TEST(restarted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,7 @@ static void test_machine(void **state)
     assert_string_equal(args.arg[0], vm_config_model(&config));
     assert_true(has_pair("-xen-domid", "5"));
     assert_true(has_pair("-machine", "pc,accel=xen,suppress-vmdesc=on,hpet=off"));
-    assert_true(has_pair("-m", "496")); /* without the video memory */
+    assert_true(has_pair("-m", "504")); /* without the video memory */
     assert_true(has_pair("-name", "guest"));
     assert_true(has("-nodefaults"));
     assert_true(has("-no-user-config"));
@@ -100,7 +100,9 @@ static void test_disks(void **state)
     config.disk[2] = (struct vm_disk){.unit = 3, .cdrom = true, .format = VM_NO_MEDIUM};
     config.disks = 3;
     build();
-    assert_true(has_pair("-drive", "if=none,id=disk1,file=/a,,b.img,format=qcow2,cache=writeback"));
+    assert_true(has_pair(
+        "-drive",
+        "if=none,id=disk1,file=/a,,b.img,format=qcow2,cache=writeback,werror=report,rerror=report"));
     assert_true(has_pair("-device", "ide-hd,id=ide1,drive=disk1,bus=ide.0,unit=1"));
     assert_true(has_pair("-drive", "if=none,id=disk2,file=/c.iso,format=raw,readonly=on"));
     assert_true(has_pair("-device", "ide-cd,id=ide2,drive=disk2,bus=ide.1,unit=0"));
@@ -123,6 +125,8 @@ static void test_nics(void **state)
 static void test_screen(void **state)
 {
     (void)state;
+    config.vga = VM_VGA_STD;
+    config.video_kib = 16 << 10;
     build();
     assert_true(has_pair("-display", "none"));
     assert_true(has_pair("-device", "VGA,vgamem_mb=16"));

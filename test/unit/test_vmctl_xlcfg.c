@@ -204,9 +204,12 @@ static void test_screen(void **state)
     assert_int_equal(config.vga, VM_VGA_CIRRUS);
     assert_int_equal(config.video_kib, 4 << 10);
     accepts("");
+    assert_int_equal(config.vga, VM_VGA_CIRRUS);
+    assert_int_equal(config.video_kib, 8 << 10);
+    assert_true(config.vnc);
+    accepts("stdvga=1");
     assert_int_equal(config.vga, VM_VGA_STD);
     assert_int_equal(config.video_kib, 16 << 10);
-    assert_true(config.vnc);
     refuses("vga='qxl'", "g.cfg, line 1: vga=\"qxl\" is not supported.");
     refuses("videoram=12", "g.cfg, line 1: videoram is 12, and has to be a power of two.");
 }
@@ -388,7 +391,7 @@ static void test_check(void **state)
         {"'", "The configuration has no name for the guest."},
         {"7'", "The name 7 would be taken for a domain's number."},
         {"a b'", "The name a b has a character other than letters, digits and -_.+: in it."},
-        {"a'\nmemory=20", "20 MiB of memory is too little: 24 MiB is the least."},
+        {"a'\nmemory=12", "12 MiB of memory is too little: 16 MiB is the least."},
         {"a'\nextra='x'", "A ramdisk or a kernel command line is given without a kernel."},
         {"a'\nkernel='/nowhere'", "The kernel /nowhere cannot be used: No such file or directory."},
         {"a'\nkernel='/tmp'", "The kernel /tmp is a directory."},
