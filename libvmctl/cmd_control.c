@@ -3,6 +3,7 @@
 #include "libvmctl/command.h"
 #include "libvmctl/console.h"
 #include "libvmctl/json.h"
+#include "libvmctl/plain.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -175,6 +176,8 @@ static int show_drives(const struct options *o, uint16_t id)
 
     if (rc)
         return failed(rc);
+    for (unsigned i = 0; i < count && !o->json; i++)
+        make_plain(drive[i].medium); /* QEMU names it */
     (o->json ? drives_json : drives_text)(drive, count);
     return EXIT_OK;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -189,6 +190,20 @@ static int run(struct console *c, const char *path, bool watch)
     return rc;
 }
 
+/* Its descriptor or -errno. */
+static int open_terminal(const char *path)
+{
+    int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode))
+        return fd;
+    close(fd);
+    return -ENOTTY;
+}
+
 int console_run(const char *path, bool watch)
 {
     struct console *c = calloc(1, sizeof(*c));
@@ -196,10 +211,11 @@ int console_run(const char *path, bool watch)
 
     if (!c)
         return -ENOMEM;
-    c->guest = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    rc = c->guest < 0 ? -errno : run(c, path, watch);
-    if (c->guest >= 0)
+    rc = c->guest = open_terminal(path);
+    if (rc >= 0) {
+        rc = run(c, path, watch);
         close(c->guest);
+    }
     free(c);
     return rc;
 }

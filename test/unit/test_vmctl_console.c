@@ -278,8 +278,14 @@ static void slow_guest(void **state)
 
 static void no_terminal(void **state)
 {
+    char file[] = "/tmp/test_vmctl_console.XXXXXX";
+
     (void)state;
+    close(mkstemp(file));
     assert_int_equal(console_run("/nowhere/pts", false), -ENOENT);
+    assert_int_equal(console_run("/tmp", false), -EISDIR);
+    assert_int_equal(console_run(file, false), -ENOTTY);
+    assert_int_equal(unlink(file), 0);
 }
 
 int main(void)
