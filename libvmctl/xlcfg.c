@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "libvmctl/xlcfg.h"
 #include "libvmctl/keys.h"
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -19,7 +20,8 @@ struct reader {
     FILE *report;
     bool vga_by_stdvga, video_given;
     unsigned maxmem_mib, memory_mib, maxvcpus;
-    bool root_given;
+    char *root, *extra; /* two halves of the command line, in whatever order they come */
+    bool display_in_listen, display_given;
 };
 
 __attribute__((format(printf, 2, 3))) static int refuse(struct reader *r, const char *format, ...)
@@ -213,29 +215,14 @@ static int read_ramdisk(struct reader *r)
     return get_text(r, &r->c->initrd);
 }
 
-/* root= and extra= are two halves of the command line; cmdline= is all of it. */
-static int append_cmdline(struct reader *r, const char *prefix)
-{
-    char *old = r->c->cmdline, *all = NULL;
-    const char *text;
-
-    if (xlu_cfg_get_string(r->xlu, r->key, &text, 1))
-        return refuse(r, "%s has to be a string", r->key);
-    if (asprintf(&all, "%s%s%s%s", old ? old : "", old ? " " : "", prefix, text) < 0)
-        return refuse(r, "there is no memory");
-    r->c->cmdline = all;
-    free(old);
-    return 0;
-}
-
 static int read_extra(struct reader *r)
 {
-    return append_cmdline(r, "");
+    return get_text(r, &r->extra);
 }
 
 static int read_root(struct reader *r)
 {
-    return append_cmdline(r, "root=");
+    return get_text(r, &r->root);
 }
 
 static int read_cmdline(struct reader *r)
@@ -604,24 +591,90 @@ static int read_vnc(struct reader *r)
     return get_bool(r, &r->c->vnc);
 }
 
+#define VNC_MAX_DISPLAY 59635 /* its port is 5900 more */
+
+static bool is_ipv6(const char *text)
+{
+    struct in6_addr a;
+
+    return inet_pton(AF_INET6, text, &a) == 1;
+}
+
+static bool is_host(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr(".-", *p))
+            return false;
+    return *text != 0;
+}
+
+/* Cuts the display off an address: what is behind its only colon, or behind its bracket. An address
+ * of IPv6 has more colons than that. NULL: there is none. */
+static char *cut_display(char *text)
+{
+    char *colon = strchr(text, ':');
+
+    if (*text == '[')
+        colon = strstr(text, "]:") ? strstr(text, "]:") + 1 : NULL;
+    else if (colon && strchr(colon + 1, ':'))
+        colon = NULL;
+    if (!colon)
+        return NULL;
+    *colon = 0;
+    return colon + 1;
+}
+
+/* As QEMU takes it: IPv6 in brackets. */
+static int take_address(struct reader *r, const char *text)
+{
+    char inner[INET6_ADDRSTRLEN], bracketed[INET6_ADDRSTRLEN + 2];
+    size_t length = strlen(text);
+    bool in_brackets = length > 2 && text[0] == '[' && text[length - 1] == ']';
+
+    if (is_host(text))
+        return copy_text(r, text, &r->c->vnc_listen);
+    snprintf(inner, sizeof(inner), "%.*s", (int)(in_brackets ? length - 2 : length),
+             text + in_brackets);
+    if (!is_ipv6(inner))
+        return refuse(r, "vnclisten's address \"%s\" is neither a name nor an IP address", text);
+    snprintf(bracketed, sizeof(bracketed), "[%s]", inner);
+    return copy_text(r, bracketed, &r->c->vnc_listen);
+}
+
+static int take_display(struct reader *r, const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    unsigned long n = strtoul(text, NULL, 10);
+
+    if (!digits || text[digits])
+        return refuse(r, "vnclisten's display has to be a number, not \"%s\"", text);
+    if (n > VNC_MAX_DISPLAY)
+        return refuse(r, "vnclisten's display is %s, and has to be from 0 to %d", text,
+                      VNC_MAX_DISPLAY);
+    r->c->vnc_display = (unsigned)n;
+    r->display_in_listen = true;
+    return 0;
+}
+
 static int read_vnc_listen(struct reader *r)
 {
-    char *colon;
-    int rc = get_text(r, &r->c->vnc_listen);
+    char *text = NULL, *display;
+    int rc = get_text(r, &text);
 
-    if (rc)
-        return rc;
-    colon = strrchr(r->c->vnc_listen, ':');
-    if (!colon || strchr(r->c->vnc_listen, ']') > colon)
-        return 0;
-    *colon = 0;
-    r->c->vnc_display = (unsigned)strtoul(colon + 1, NULL, 10);
-    return 0;
+    if (rc == 0) {
+        display = cut_display(text);
+        rc = take_address(r, text);
+        if (rc == 0 && display)
+            rc = take_display(r, display);
+    }
+    free(text);
+    return rc;
 }
 
 static int read_vnc_display(struct reader *r)
 {
-    return get_unsigned(r, 0, 59635, &r->c->vnc_display);
+    r->display_given = true;
+    return get_unsigned(r, 0, VNC_MAX_DISPLAY, &r->c->vnc_display);
 }
 
 static int read_vnc_unused(struct reader *r)
@@ -942,6 +995,24 @@ static int read_key(struct reader *r)
     return refuse(r, "%s is not a key that vmctl knows", r->key);
 }
 
+/* root= and extra= are two halves of the command line; cmdline= is all of it. */
+static int join_cmdline(struct reader *r)
+{
+    const char *extra = r->extra ? r->extra : "";
+
+    if (!r->root && !r->extra)
+        return 0;
+    if (r->c->cmdline)
+        return refuse(r,
+                      "cmdline is all of the kernel command line: root and extra cannot add to it");
+    if (!r->root)
+        return copy_text(r, extra, &r->c->cmdline);
+    if (asprintf(&r->c->cmdline, "root=%s%s%s", r->root, *extra ? " " : "", extra) >= 0)
+        return 0;
+    r->c->cmdline = NULL;
+    return refuse(r, "there is no memory");
+}
+
 /* What more than one key decides. */
 static int finish(struct reader *r)
 {
@@ -951,11 +1022,13 @@ static int finish(struct reader *r)
         return refuse(r, "maxmem is not memory: a guest's memory does not change while it runs");
     if (r->maxvcpus && r->maxvcpus != c->vcpus)
         return refuse(r, "maxvcpus is not vcpus: a guest's vcpus do not change while it runs");
+    if (r->display_given && r->display_in_listen)
+        return refuse(r, "vncdisplay and vnclisten both say which display: leave one away");
     if (c->vga == VM_VGA_NONE)
         c->video_kib = 0;
     else if (!r->video_given && c->vga == VM_VGA_CIRRUS)
         c->video_kib = 8u << 10;
-    return 0;
+    return join_cmdline(r);
 }
 
 static bool assigned_again(struct keys k, const char *key)
@@ -1028,5 +1101,7 @@ int xlcfg_parse(const char *text, const char *name, struct vm_config *c, char *w
         xlu_cfg_destroy(r.xlu);
     if (r.report)
         fclose(r.report);
+    free(r.root);
+    free(r.extra);
     return rc;
 }
