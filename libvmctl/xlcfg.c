@@ -385,6 +385,8 @@ static int disk_format(libxl_disk_format f, enum vm_format *to)
     }
 }
 
+/* direct_io_safe is no wish: it permits O_DIRECT, which is not used for emulated disks, by libxl
+ * neither. */
 static const char *unsupported_disk(const libxl_device_disk *d)
 {
     if (d->script)
@@ -397,6 +399,8 @@ static const char *unsupported_disk(const libxl_device_disk *d)
         return "the specification \"virtio\"";
     if (libxl_defbool_val(d->colo_enable))
         return "COLO";
+    if (libxl_defbool_val(d->discard_enable))
+        return "the option \"discard\"";
     return NULL;
 }
 
@@ -431,6 +435,7 @@ static int read_one_disk(struct reader *r, const char *spec, unsigned number)
         return refuse(r, "there are more than %d disks", VM_MAX_DISKS);
     libxl_device_disk_init(&d);
     libxl_defbool_setdefault(&d.colo_enable, false);
+    libxl_defbool_setdefault(&d.discard_enable, false);
     rc = xlu_disk_parse(r->xlu, 1, &spec, &d);
     rc = rc ? refuse(r, "the disk \"%s\" is not understood", spec) : take_disk(r, &d, spec);
     libxl_device_disk_dispose(&d);
@@ -528,22 +533,30 @@ static int read_vifs(struct reader *r)
 
 /* ---- screen, serial, USB ---- */
 
+/* Words as they are, and what begins with a place's kind. */
+static bool is_serial(const char *text)
+{
+    static const char *const words[] = {"pty", "null", "none"};
+    static const char *const kinds[] = {"file:", "tcp:", "telnet:", "unix:", "udp:", "/dev/"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(text, words[i]) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
+            return true;
+    return false;
+}
+
+/* "none" takes a port's place as the others do: it is QEMU that leaves the port out. */
 static int read_one_serial(struct reader *r, const char *text, unsigned number)
 {
-    static const char *const kinds[] = {
-        "pty", "null", "file:", "tcp:", "telnet:", "unix:", "udp:", "/dev/"};
-    size_t i;
-
     (void)number;
-    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
-            break;
-    if (strcmp(text, "none") == 0)
-        return 0;
-    if (i == sizeof(kinds) / sizeof(kinds[0]))
+    if (!is_serial(text))
         return refuse(
             r,
-            "serial=\"%s\" is not supported: pty, null, file:, tcp:, udp:, telnet:, unix: and /dev/ are",
+            "serial=\"%s\" is not supported: pty, null, none, file:, tcp:, udp:, telnet:, "
+            "unix: and /dev/ are",
             text);
     if (r->c->serials == VM_MAX_SERIALS)
         return refuse(r, "there are more than %d serial ports", VM_MAX_SERIALS);

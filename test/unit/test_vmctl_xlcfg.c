@@ -183,6 +183,17 @@ static void test_disks(void **state)
             "g.cfg, line 1: there are more than 4 disks.");
 }
 
+static void test_disk_options(void **state)
+{
+    (void)state;
+    accepts("disk=['vdev=hda,access=rw,no-discard,target=/a','vdev=hdb,access=rw,direct-io-safe,"
+            "target=/b']");
+    assert_int_equal(config.disks, 2);
+    refuses("disk=['vdev=hda,access=rw,discard,target=/a']",
+            "g.cfg, line 1: the disk \"vdev=hda,access=rw,discard,target=/a\" asks for the option "
+            "\"discard\", which is not supported.");
+}
+
 static void test_vifs(void **state)
 {
     static const uint8_t mac[] = {0x00, 0x16, 0x3e, 0xaa, 0xBB, 0x01};
@@ -290,15 +301,21 @@ static void test_serial_and_lists(void **state)
     assert_string_equal(config.serial[0], "pty");
     accepts(
         "serial=['file:/x','none','null']\nusb=1\nusbdevice='tablet'\ndevice_model_args=['-a','b']");
-    assert_int_equal(config.serials, 2);
-    assert_string_equal(config.serial[1], "null");
+    assert_int_equal(config.serials, 3);
+    assert_string_equal(config.serial[1], "none"); /* so that the next one is COM3 */
+    assert_string_equal(config.serial[2], "null");
     assert_true(config.usb);
     assert_string_equal(config.usb_device, "tablet");
     assert_int_equal(config.model_arg_count, 2);
     assert_string_equal(config.model_args[1], "b");
     refuses("serial='stdio'",
-            "g.cfg, line 1: serial=\"stdio\" is not supported: pty, null, file:, tcp:, udp:, "
-            "telnet:, unix: and /dev/ are.");
+            "g.cfg, line 1: serial=\"stdio\" is not supported: pty, null, none, file:, tcp:, "
+            "udp:, telnet:, unix: and /dev/ are.");
+    refuses("serial='ptyx'", "g.cfg, line 1: serial=\"ptyx\" is not supported: pty, null, none, "
+                             "file:, tcp:, udp:, telnet:, unix: and /dev/ are.");
+    refuses("serial=['pty','nullfoo']",
+            "g.cfg, line 1: serial=\"nullfoo\" is not supported: pty, null, none, file:, tcp:, "
+            "udp:, telnet:, unix: and /dev/ are.");
     refuses("usbdevice=['tablet','mouse']",
             "g.cfg, line 1: more than one usbdevice is not supported.");
 }
@@ -517,6 +534,7 @@ int main(void)
         TEST(test_command_line),
         TEST(test_command_line_in_parts),
         TEST(test_disks),
+        TEST(test_disk_options),
         TEST(test_vifs),
         TEST(test_screen),
         TEST(test_vnc_listen),
