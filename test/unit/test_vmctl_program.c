@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The program as a whole: what it says, and its exit status. The library behind it is not there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "fake_vmctl.h"
+#include "libvmctl/command.h"
+#include "libvmctl/keeper.h"
+#include "libvmctl/store.h"
+
+#define ID 7
+
+int vmctl_main(int argc, char **argv);
+
+static struct vm_info guest;
+static int pause_error, model_error;
+static char said[65536], complained[4096]; /* to standard output and standard error */
+
+/* ---- the library ---- */
+
+struct vmctl *vmctl_new(void)
+{
+    return calloc(1, sizeof(struct vmctl));
+}
+
+int vmctl_connect(struct vmctl *v)
+{
+    (void)v;
+    return 0;
+}
+
+void vmctl_free(struct vmctl *v)
+{
+    free(v);
+}
+
+int vmctl_find(struct vmctl *v, const char *name, struct vm_info *info)
+{
+    *info = guest;
+    return strcmp(name, guest.name) ? vm_fail(v, ESRCH, "There is no domain %s.", name) : 0;
+}
+
+int vmctl_list(struct vmctl *v, struct vm_info **list, size_t *count)
+{
+    (void)v;
+    *list = malloc(sizeof(guest));
+    **list = guest;
+    *count = 1;
+    return 0;
+}
+
+int vmctl_access(struct vmctl *v, uint16_t id, struct vm_access *a)
+{
+    (void)id;
+    *a = (struct vm_access){0};
+    return model_error ? vm_fail(v, model_error, "QEMU does not answer.") : 0;
+}
+
+int vmctl_pause(struct vmctl *v, uint16_t id)
+{
+    return pause_error ? vm_fail(v, pause_error, "Domain %u is paused already.", id) : 0;
+}
+
+int vmctl_screenshot(struct vmctl *v, uint16_t id, void **png, size_t *size)
+{
+    (void)v, (void)id;
+    *png = strdup("picture");
+    *size = strlen(*png);
+    return 0;
+}
+
+void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT])
+{
+    (void)uuid;
+    strcpy(text, "uuid");
+}
+
+/* What no test here comes to. */
+#define UNUSED(name, ...)                    \
+    int name(__VA_ARGS__)                    \
+    {                                        \
+        fail_msg("%s was called", __func__); \
+        return -EINVAL;                      \
+    }
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+UNUSED(vmctl_stats, struct vmctl *v, uint16_t id, struct vm_stats *s)
+UNUSED(vmctl_host, struct vmctl *v, struct vm_host *h)
+UNUSED(vmctl_create, struct vmctl *v, const struct vm_config *c, uint16_t *id)
+UNUSED(vmctl_unpause, struct vmctl *v, uint16_t id)
+UNUSED(vmctl_destroy, struct vmctl *v, uint16_t id)
+UNUSED(vmctl_shutdown, struct vmctl *v, uint16_t id, bool button)
+UNUSED(vmctl_reboot, struct vmctl *v, uint16_t id)
+UNUSED(vmctl_reset, struct vmctl *v, uint16_t id)
+UNUSED(vmctl_wait, struct vmctl *v, uint16_t id, int ms, struct vm_info *i)
+UNUSED(vmctl_press, struct vmctl *v, uint16_t id, const char *keys, unsigned ms)
+UNUSED(vmctl_type, struct vmctl *v, uint16_t id, const char *text, unsigned ms)
+UNUSED(vmctl_drives, struct vmctl *v, uint16_t id, struct vm_drive d[VM_MAX_DISKS], unsigned *n)
+UNUSED(vmctl_insert, struct vmctl *v, uint16_t id, int unit, const char *path, bool force)
+UNUSED(vmctl_eject, struct vmctl *v, uint16_t id, int unit, bool force)
+UNUSED(vmctl_log, struct vmctl *v, uint32_t *index, char **text)
+UNUSED(keeper_start, const struct vm_config *c, uint16_t id)
+#pragma GCC diagnostic pop
+
+void vmctl_cancel_by(struct vmctl *v, const volatile sig_atomic_t *flag)
+{
+    (void)v, (void)flag;
+}
+
+void vmctl_phases_to(struct vmctl *v, vm_phase_fn *fn, void *arg)
+{
+    (void)v, (void)fn, (void)arg;
+}
+
+/* ---- running it ---- */
+
+/* What fd gets from now on goes to a file; its own file is returned. */
+static int divert(int fd, FILE *to)
+{
+    int own = dup(fd);
+
+    assert_true(own >= 0 && dup2(fileno(to), fd) == fd);
+    return own;
+}
+
+static void give_back(int fd, int own, FILE *from, char *text, size_t size)
+{
+    dup2(own, fd);
+    close(own);
+    rewind(from);
+    text[fread(text, 1, size - 1, from)] = 0;
+    fclose(from);
+}
+
+/* Words up to a NULL; the exit status. */
+static int vmctl(const char *word, ...)
+{
+    FILE *out = tmpfile(), *err = tmpfile();
+    char *argv[16] = {(char *)"vmctl"};
+    int argc = 1, own[2], status;
+    va_list ap;
+
+    va_start(ap, word);
+    for (; word; word = va_arg(ap, const char *))
+        argv[argc++] = (char *)word;
+    va_end(ap);
+    fflush(NULL);
+    own[0] = divert(1, out);
+    own[1] = divert(2, err);
+    handle = NULL;
+    optind = 0; /* getopt() begins anew */
+    status = vmctl_main(argc, argv);
+    fflush(NULL);
+    give_back(1, own[0], out, said, sizeof(said));
+    give_back(2, own[1], err, complained, sizeof(complained));
+    return status;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    guest = (struct vm_info){
+        .id = ID, .name = "guest", .state = VM_PAUSED, .vcpus = 1, .model_pid = 99};
+    pause_error = model_error = 0;
+    return 0;
+}
+
+/* ---- looking ---- */
+
+static bool says(const char *line)
+{
+    return strstr(said, line) != NULL;
+}
+
+/* Of devmodel and QEMU either may be the one that is gone, and the other still have its process. */
+static void info(void **state)
+{
+    (void)state;
+    assert_int_equal(vmctl("info", "guest", NULL), EXIT_OK);
+    assert_true(says("Device model: process 99\n"));
+    assert_false(says("gone"));
+    guest.model_lost = true;
+    assert_int_equal(vmctl("info", "guest", NULL), EXIT_OK);
+    assert_true(says("Device model: process 99\nTrouble:      device model gone\n"));
+    guest.model_pid = 0;
+    strcpy(guest.model_reason, "QEMU was ended by signal 9");
+    model_error = ECONNREFUSED;
+    assert_int_equal(vmctl("info", "guest", NULL), EXIT_FAILED);
+    assert_true(says("State:        paused\n"));
+    assert_true(says("Trouble:      QEMU was ended by signal 9\n"));
+    assert_string_equal(complained, "vmctl: QEMU does not answer.\n");
+    assert_int_equal(vmctl("list", NULL), EXIT_OK);
+    assert_true(says("paused, QEMU was ended by signal 9\n"));
+}
+
+static void status(void **state)
+{
+    (void)state;
+    assert_int_equal(vmctl("pause", "guest", NULL), EXIT_OK);
+    pause_error = EALREADY;
+    assert_int_equal(vmctl("pause", "guest", NULL), EXIT_FAILED);
+    assert_string_equal(complained, "vmctl: Domain 7 is paused already.\n");
+    assert_int_equal(vmctl("pause", "other", NULL), EXIT_NO_DOMAIN);
+    assert_int_equal(vmctl("pause", NULL), EXIT_USAGE);
+    assert_int_equal(vmctl("paws", NULL), EXIT_USAGE);
+    assert_int_equal(vmctl(NULL), EXIT_USAGE);
+}
+
+#define TEST(fn) cmocka_unit_test_setup(fn, start)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(info),
+        TEST(status),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
