@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include "fake_vmctl.h"
 #include "libvmctl/command.h"
@@ -219,13 +220,149 @@ static void status(void **state)
     assert_int_equal(vmctl(NULL), EXIT_USAGE);
 }
 
-#define TEST(fn) cmocka_unit_test_setup(fn, start)
+/* ---- pictures ---- */
+
+static char directory[] = "/tmp/test_vmctl_program.XXXXXX";
+static char at[64];
+
+static const char *in_directory(const char *name)
+{
+    snprintf(at, sizeof(at), "%s/%s", directory, name);
+    return at;
+}
+
+static void put_file(const char *name, const char *text)
+{
+    FILE *f = fopen(in_directory(name), "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void has_file(const char *name, const char *text)
+{
+    char found[64] = "";
+    FILE *f = fopen(in_directory(name), "r");
+
+    assert_non_null(f);
+    found[fread(found, 1, sizeof(found) - 1, f)] = 0;
+    fclose(f);
+    assert_string_equal(found, text);
+}
+
+/* Removes these, and there was nothing else: no temporary file was left. */
+static void only_these(const char *const *names)
+{
+    for (; *names; names++)
+        assert_int_equal(unlink(in_directory(*names)), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+static int start_pictures(void **state)
+{
+    start(state);
+    strcpy(directory + strlen(directory) - 6, "XXXXXX");
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static void a_picture(void **state)
+{
+    static const char *const names[] = {"new.png", "old.png", "link.png", NULL};
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(vmctl("screenshot", "guest", "-", NULL), EXIT_OK);
+    assert_string_equal(said, "picture");
+    umask(022);
+    assert_int_equal(vmctl("screenshot", "guest", in_directory("new.png"), NULL), EXIT_OK);
+    has_file("new.png", "picture");
+    assert_int_equal(stat(at, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0644);
+    put_file("old.png", "a longer one before");
+    assert_int_equal(chmod(at, 0640), 0);
+    assert_int_equal(symlink("old.png", in_directory("link.png")), 0);
+    assert_int_equal(vmctl("screenshot", "guest", at, NULL), EXIT_OK);
+    has_file("old.png", "picture");
+    assert_int_equal(stat(at, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    assert_int_equal(lstat(in_directory("link.png"), &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    only_these(names);
+}
+
+/* The disk is full, or nearly. */
+static void no_room_for_a_picture(void **state)
+{
+    static const char *const names[] = {"old.png", NULL};
+    struct rlimit was, little;
+    int status;
+
+    (void)state;
+    put_file("old.png", "the one before");
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &was);
+    little = was;
+    little.rlim_cur = 3;
+    setrlimit(RLIMIT_FSIZE, &little);
+    handle = NULL;
+    optind = 0;
+    status = vmctl_main(4, (char *[]){(char *)"vmctl", (char *)"screenshot", (char *)"guest",
+                                      (char *)in_directory("old.png"), NULL});
+    setrlimit(RLIMIT_FSIZE, &was);
+    assert_int_equal(status, EXIT_FAILED);
+    has_file("old.png", "the one before");
+    only_these(names);
+}
+
+static void a_picture_elsewhere(void **state)
+{
+    static const char *const names[] = {"fifo", NULL};
+    char got[8] = "";
+    int fifo;
+
+    (void)state;
+    assert_int_equal(vmctl("screenshot", "guest", in_directory("none/a.png"), NULL), EXIT_FAILED);
+    assert_non_null(strstr(complained, "cannot be written: No such file or directory.\n"));
+    assert_int_equal(vmctl("screenshot", "guest", directory, NULL), EXIT_FAILED);
+    assert_int_equal(mkfifo(in_directory("fifo"), 0600), 0);
+    fifo = open(at, O_RDWR);
+    assert_int_equal(vmctl("screenshot", "guest", at, NULL), EXIT_OK);
+    assert_int_equal(read(fifo, got, 7), 7);
+    close(fifo);
+    assert_string_equal(got, "picture");
+    only_these(names); /* the FIFO among them */
+}
+
+/* A device of our own, since root might lose the machine's. */
+static void a_full_device(void **state)
+{
+    static const char *const names[] = {"full", NULL};
+    struct stat st;
+
+    (void)state;
+    if (mknod(in_directory("full"), S_IFCHR | 0600, makedev(1, 7))) {
+        rmdir(directory);
+        skip();
+    }
+    assert_int_equal(vmctl("screenshot", "guest", at, NULL), EXIT_FAILED);
+    assert_int_equal(stat(in_directory("full"), &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
+    only_these(names);
+}
+
+#define TEST(fn)         cmocka_unit_test_setup(fn, start)
+#define TEST_PICTURE(fn) cmocka_unit_test_setup(fn, start_pictures)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(info),
         TEST(status),
+        TEST_PICTURE(a_picture),
+        TEST_PICTURE(no_room_for_a_picture),
+        TEST_PICTURE(a_picture_elsewhere),
+        TEST_PICTURE(a_full_device),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
