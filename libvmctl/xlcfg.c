@@ -753,6 +753,14 @@ static int read_model_args(struct reader *r)
     return for_each(r, false, read_one_model_arg);
 }
 
+static int read_model_version(struct reader *r)
+{
+    static const char *const words[] = {"qemu-xen", NULL};
+    unsigned n;
+
+    return get_word(r, words, &n);
+}
+
 static int read_hd_type(struct reader *r)
 {
     static const char *const words[] = {"ide", NULL};
@@ -816,7 +824,7 @@ static const struct key {
     const char *why; /* without read: what is not supported, and what takes its place */
     int only;        /* without read, and not NEVER: the value that is accepted */
 } table[] = {
-#define NEVER (-1)
+#define NEVER XLCFG_REFUSED
 #define WITH(key, fn)    \
     {                    \
         key, fn, NULL, 0 \
@@ -852,6 +860,7 @@ static const struct key {
     WITH("bios_path_override", read_bios_path),
     WITH("firmware_override", read_loader),
     WITH("device_model_override", read_model_path),
+    WITH("device_model_version", read_model_version),
     WITH("device_model_args", read_model_args),
     WITH("device_model_args_hvm", read_model_args),
     WITH("boot", read_boot),
@@ -980,28 +989,27 @@ static const struct key {
     WITHOUT("seclabel", "there are no security labels"),
     WITHOUT("channel", "there are no paravirtual channels"),
     WITHOUT("p9", "there is no paravirtual file system"),
-    WITHOUT("device_model_version", NULL), /* looked at by hand */
 };
 
-static int read_model_version(struct reader *r)
-{
-    static const char *const words[] = {"qemu-xen", NULL};
-    unsigned n;
+#define KEYS (sizeof(table) / sizeof(table[0]))
 
-    return get_word(r, words, &n);
+const char *xlcfg_key(size_t n, int *only)
+{
+    if (n >= KEYS)
+        return NULL;
+    *only = table[n].read ? XLCFG_HEEDED : table[n].only;
+    return table[n].name;
 }
 
 static int read_key(struct reader *r)
 {
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+    for (size_t i = 0; i < KEYS; i++) {
         const struct key *k = &table[i];
 
         if (strcmp(k->name, r->key))
             continue;
         if (k->read)
             return k->read(r);
-        if (!k->why)
-            return read_model_version(r);
         return k->only == NEVER ? refuse(r, "%s is not supported: %s", r->key, k->why)
                                 : must_be(r, k->only, k->why);
     }

@@ -20,6 +20,7 @@
 #include "libvmctl/command.h"
 #include "libvmctl/keeper.h"
 #include "libvmctl/store.h"
+#include "libvmctl/xlcfg.h"
 
 #define ID 7
 
@@ -220,6 +221,174 @@ static void status(void **state)
     assert_int_equal(vmctl(NULL), EXIT_USAGE);
 }
 
+/* ---- help, and what is written about it ---- */
+
+static void options(void **state)
+{
+    (void)state;
+    assert_int_equal(vmctl("list", "--json", NULL), EXIT_OK);
+    assert_int_equal(said[0], '[');
+    assert_int_equal(vmctl("list", "-j", NULL), EXIT_OK);
+    assert_int_equal(said[0], '[');
+    /* Of other commands. */
+    assert_int_equal(vmctl("top", "--dry-run", NULL), EXIT_USAGE);
+    assert_string_equal(complained, "usage: vmctl top [--json] [-d SECONDS] [-n ROUNDS]\n");
+    assert_int_equal(vmctl("console", "--paused", "guest", NULL), EXIT_USAGE);
+    assert_int_equal(vmctl("dmesg", "--force", NULL), EXIT_USAGE);
+    assert_int_equal(vmctl("pause", "-f", "guest", NULL), EXIT_USAGE);
+    assert_int_equal(vmctl("top", "--rounds", "0", NULL), EXIT_USAGE);
+    assert_int_equal(vmctl("top", "--rounds", NULL), EXIT_USAGE);
+}
+
+static void command_help(void **state)
+{
+    (void)state;
+    assert_int_equal(vmctl("reboot", "--help", NULL), EXIT_OK);
+    assert_string_equal(said, "usage: vmctl reboot [-f] DOMAIN\n\n"
+                              "ask a guest to reboot (-f: end it and start it again at once)\n\n"
+                              "  -f, --force\n  -h, --help\n");
+    assert_string_equal(complained, "");
+    assert_int_equal(vmctl("create", "-p", "-h", NULL), EXIT_OK);
+    assert_int_equal(vmctl("create", "--no-such", "--help", NULL), EXIT_USAGE);
+}
+
+static char manual[65536], completion[16384];
+
+static void read_document(const char *name, char *to, size_t size)
+{
+    char path[256];
+    size_t n;
+    FILE *f;
+
+    snprintf(path, sizeof(path), DOCUMENTS "%s", name);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    n = fread(to, 1, size, f);
+    assert_in_range(n, 1, size - 1);
+    to[n] = 0;
+    fclose(f);
+}
+
+/* Of the manual's marks only those matter that stand within a word or beside it. */
+static void read_documents(void)
+{
+    char *to = manual;
+
+    read_document("vmctl.bash-completion", completion, sizeof(completion));
+    read_document("vmctl.1", manual, sizeof(manual));
+    for (const char *p = manual; *p; p++) {
+        if (*p == '\\' && *++p == 'f')
+            p++; /* and the letter of a font */
+        else
+            *to++ = *p;
+    }
+    *to = 0;
+}
+
+static bool is_part(char c)
+{
+    return c && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-=", c);
+}
+
+/* As a whole word, in the first `length` characters. */
+static bool has_word(const char *text, size_t length, const char *word)
+{
+    const char *end = text + length;
+
+    for (const char *p = text; (p = strstr(p, word)) && p + strlen(word) <= end; p++)
+        if ((p == text || !is_part(p[-1])) && !is_part(p[strlen(word)]))
+            return true;
+    return false;
+}
+
+/* The line that completes this command's options. */
+static bool completes(const char *command, const char *option)
+{
+    const char *line = strstr(completion, "_vmctl_options()");
+    size_t length, names;
+
+    for (; line && *line != '}'; line = strchr(line, '\n') + 1) {
+        length = strcspn(line, "\n");
+        names = strcspn(line, ")");
+        if (names >= length || has_word(line, names, command))
+            if (has_word(line, length, option))
+                return true;
+    }
+    return false;
+}
+
+static void documented_option(const char *command, const char *option)
+{
+    if (!has_word(manual, strlen(manual), option))
+        fail_msg("vmctl.1 does not have %s of %s", option, command);
+    if (!completes(command, option))
+        fail_msg("vmctl.bash-completion does not have %s of %s", option, command);
+}
+
+static unsigned documented_options(const char *command)
+{
+    unsigned count = 0;
+    char letter[3], name[32];
+
+    assert_int_equal(vmctl(command, "--help", NULL), EXIT_OK);
+    for (const char *p = said; (p = strstr(p, "\n  -")); p++, count++) {
+        assert_int_equal(sscanf(p, " %2[^,], %31s", letter, name), 2);
+        documented_option(command, letter);
+        documented_option(command, name);
+    }
+    return count;
+}
+
+/* What the program says about itself is found in its manual, and completed. */
+static void documents_options(void **state)
+{
+    static char all[sizeof(said)];
+    unsigned commands = 0, options = 0;
+    char command[32];
+
+    (void)state;
+    read_documents();
+    assert_int_equal(vmctl("--help", NULL), EXIT_OK);
+    assert_string_equal(complained, "");
+    strcpy(all, said);
+    assert_int_equal(vmctl("help", NULL), EXIT_OK);
+    assert_string_equal(said, all);
+    for (const char *p = all; (p = strstr(p, "\n  ")); p++) {
+        if (p[3] == ' ')
+            continue;
+        assert_int_equal(sscanf(p, " %31s", command), 1);
+        assert_true(has_word(manual, strlen(manual), command));
+        assert_true(has_word(completion, strlen(completion), command));
+        options += documented_options(command);
+        commands++;
+    }
+    assert_int_equal(commands, 16);
+    assert_true(options > 2 * commands);
+}
+
+/* And so is each key of a configuration that can be given. */
+static void documents_keys(void **state)
+{
+    const char *section, *key;
+    char word[64];
+    int only;
+
+    (void)state;
+    read_documents();
+    section = strstr(manual, ".SH CONFIGURATION");
+    assert_non_null(section);
+    for (size_t i = 0; (key = xlcfg_key(i, &only)); i++) {
+        if (only == XLCFG_REFUSED)
+            continue;
+        if (only == XLCFG_HEEDED)
+            snprintf(word, sizeof(word), "%s", key);
+        else
+            snprintf(word, sizeof(word), "%s=%d", key, only);
+        if (!has_word(section, strlen(section), word))
+            fail_msg("vmctl.1 does not have %s", word);
+    }
+}
+
 /* ---- pictures ---- */
 
 static char directory[] = "/tmp/test_vmctl_program.XXXXXX";
@@ -359,6 +528,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(info),
         TEST(status),
+        TEST(options),
+        TEST(command_help),
+        TEST(documents_options),
+        TEST(documents_keys),
         TEST_PICTURE(a_picture),
         TEST_PICTURE(no_room_for_a_picture),
         TEST_PICTURE(a_picture_elsewhere),
