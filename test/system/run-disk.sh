@@ -70,6 +70,7 @@ leave()
 person()
 {
     sees guest-is-made 'HELIUM-RUN screen at' && sees prompt 'helium:~# ' || return
+    refused one-at-a-time "another one runs in $HELIUM_BUILD/run"
     printf 'vmctl console linux\r' >&3
     sees guest "${RUN_SAYS:-HELIUM-GUEST DONE 0 failed}" || return
     screen_at "$(sed -n 's/.*screen will be at localhost:\([0-9]*\).*/\1/p' "$terminal")"
