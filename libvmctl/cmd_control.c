@@ -3,12 +3,14 @@
 #include "libvmctl/command.h"
 #include "libvmctl/console.h"
 #include "libvmctl/json.h"
+#include "libvmctl/plain.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SHUTDOWN_SECONDS 300
@@ -92,19 +94,65 @@ int do_console(const struct options *o)
 
 /* ---- screen and keyboard ---- */
 
-/* Either all of the file, or none. */
-static int write_file(const char *path, const void *data, size_t size)
+/* All of it, and closed: what a disk has no room for may only be said then. */
+static int write_and_close(int fd, const void *data, size_t size)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), rc;
+    int rc = write_all(fd, data, size);
 
-    if (fd < 0)
-        return -errno;
-    rc = write_all(fd, data, size);
     if (close(fd) && rc == 0)
         rc = -errno;
-    if (rc)
-        unlink(path);
     return rc;
+}
+
+/* A new file beside that one; was: whose owner and mode it gets, or NULL. Its descriptor or -errno.
+ */
+static int open_beside(const char *path, const struct stat *was, char temporary[PATH_MAX])
+{
+    int fd, rc = 0;
+
+    if (snprintf(temporary, PATH_MAX, "%s.%d", path, (int)getpid()) >= PATH_MAX)
+        return -ENAMETOOLONG;
+    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, was ? 0600 : 0644);
+    if (fd < 0)
+        return -errno;
+    if (was && (fchown(fd, was->st_uid, was->st_gid) || fchmod(fd, was->st_mode & 0777)))
+        rc = -errno;
+    if (rc == 0)
+        return fd;
+    close(fd);
+    unlink(temporary);
+    return rc;
+}
+
+/* A file is there as a whole, or stays as it was. */
+static int replace_file(const char *path, const struct stat *was, const void *data, size_t size)
+{
+    char temporary[PATH_MAX];
+    int fd = open_beside(path, was, temporary), rc;
+
+    if (fd < 0)
+        return fd;
+    rc = write_and_close(fd, data, size);
+    if (rc == 0 && rename(temporary, path))
+        rc = -errno;
+    if (rc)
+        unlink(temporary);
+    return rc;
+}
+
+/* What is no file (a device, a FIFO) is written to and stays what it is, whatever happens. */
+static int write_file(const char *path, const void *data, size_t size)
+{
+    char real[PATH_MAX];
+    struct stat st;
+    int fd;
+
+    if (!realpath(path, real) || stat(real, &st))
+        return replace_file(path, NULL, data, size);
+    if (S_ISREG(st.st_mode))
+        return replace_file(real, &st, data, size); /* where a symbolic link leads to */
+    fd = open(real, O_WRONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : write_and_close(fd, data, size);
 }
 
 int do_screenshot(const struct options *o)
@@ -175,6 +223,8 @@ static int show_drives(const struct options *o, uint16_t id)
 
     if (rc)
         return failed(rc);
+    for (unsigned i = 0; i < count && !o->json; i++)
+        make_plain(drive[i].medium); /* QEMU names it */
     (o->json ? drives_json : drives_text)(drive, count);
     return EXIT_OK;
 }

@@ -108,8 +108,8 @@ static void info_text(const struct vm_info *i, const struct vm_access *a)
     printf("Run time:     %.3f s\n", (double)i->cpu_ns / 1e9);
     if (i->model_pid)
         printf("Device model: process %d\n", i->model_pid);
-    else if (*model_text(i))
-        printf("Device model: %s\n", model_text(i));
+    if (*model_text(i))
+        printf("Trouble:      %s\n", model_text(i));
     if (*a->vnc)
         printf("VNC:          %s\n", a->vnc);
     if (*a->serial)

@@ -14,6 +14,7 @@ enum exit_code {
 
 /* By letter, as getopt() takes them. */
 struct options {
+    bool help;        /* h */
     bool json;        /* j */
     bool paused;      /* p of create */
     bool pv;          /* p of console */

@@ -90,8 +90,11 @@ int vmctl_find(struct vmctl *v, const char *name, struct vm_info *info)
     struct vm_info *list;
     bool found = false;
     size_t count;
-    int rc = vmctl_list(v, &list, &count);
+    int rc;
 
+    if (!*name) /* as one whose name is not in the store yet has none */
+        return vm_fail(v, ESRCH, "There is no domain without a name.");
+    rc = vmctl_list(v, &list, &count);
     if (rc)
         return rc;
     for (size_t i = 0; i < count && !found; i++) {
@@ -258,19 +261,35 @@ static int simple(struct vmctl *v, uint32_t cmd, uint16_t id, const char *what)
     return rc ? vm_fail(v, -rc, "Domain %u cannot be %s: %s.", id, what, strerror(-rc)) : 0;
 }
 
+/* The hypervisor counts: what was paused twice would have to be unpaused twice. */
 int vmctl_pause(struct vmctl *v, uint16_t id)
 {
+    struct vm_info i;
+    int rc = vmctl_get(v, id, &i);
+
+    if (rc)
+        return rc;
+    if (i.state == VM_PAUSED)
+        return vm_fail(v, EALREADY, "Domain %u is paused already.", id);
     return simple(v, XEN_DOMCTL_pausedomain, id, "paused");
 }
 
 int vmctl_unpause(struct vmctl *v, uint16_t id)
 {
+    struct vm_info i;
+    int rc = vmctl_get(v, id, &i);
+
+    if (rc)
+        return rc;
+    if (i.state != VM_PAUSED)
+        return vm_fail(v, EALREADY, "Domain %u is not paused: it is %s.", id,
+                       vm_state_name(i.state));
     return simple(v, XEN_DOMCTL_unpausedomain, id, "unpaused");
 }
 
 int vmctl_destroy(struct vmctl *v, uint16_t id)
 {
-    int rc = vmctl_pause(v, id);
+    int rc = simple(v, XEN_DOMCTL_pausedomain, id, "paused"); /* or once more */
 
     if (rc)
         return rc;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "libvmctl/handle.h"
+#include "libvmctl/plain.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ int vm_fail(struct vmctl *v, int error, const char *format, ...)
     va_start(ap, format);
     vsnprintf(v->error, sizeof(v->error), format, ap);
     va_end(ap);
+    make_plain(v->error);
     return -error;
 }
 

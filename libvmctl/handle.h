@@ -25,7 +25,7 @@ struct vmctl {
     char error[512];
 };
 
-/* Keeps the sentence and returns -error. */
+/* Keeps the sentence, without control characters that somebody put into it, and returns -error. */
 int vm_fail(struct vmctl *v, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

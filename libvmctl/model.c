@@ -2,6 +2,7 @@
 #include "libvmctl/model.h"
 #include "libvmctl/boot_order.h"
 #include "libvmctl/layout.h"
+#include "libvmctl/plain.h"
 #include "libvmctl/qemu_args.h"
 #include "libvmctl/store.h"
 #include "libvmctl/tap.h"
@@ -36,6 +37,7 @@ void model_reason(struct vmctl *v, uint16_t id, char *reason, size_t size)
     snprintf(key, sizeof(key), "device-model/%u/reason", id);
     if (!store_get(v, 0, key, reason, size))
         *reason = 0;
+    make_plain(reason); /* it may quote QEMU */
 }
 
 static void log_path(const char *what, const char *name, char *path, size_t size)

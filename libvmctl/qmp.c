@@ -5,36 +5,60 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-#define ANSWER_MS 10000
+#define ANSWER_MS 10000 /* for one command or greeting, events included */
 #define LINE_ROOM 65536
 
 struct qmp {
     int fd;
-    size_t used;  /* bytes of line */
-    bool at_hand; /* line begins with a message that ends with 0 */
+    int64_t deadline; /* of what is asked now */
+    size_t used;      /* bytes of line */
+    bool at_hand;     /* line begins with a message that ends with 0 */
     char line[LINE_ROOM];
     char text[1024]; /* QEMU's sentence */
 };
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+}
+
+static int wait_for(const struct qmp *q, short events)
+{
+    struct pollfd p = {.fd = q->fd, .events = events};
+    int64_t left;
+    int n;
+
+    do {
+        left = q->deadline - now_ms();
+        n = left > 0 ? poll(&p, 1, (int)left) : 0;
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    return n ? 0 : -ETIMEDOUT;
+}
+
 static int read_more(struct qmp *q)
 {
-    struct pollfd p = {.fd = q->fd, .events = POLLIN};
     ssize_t n;
+    int rc;
 
     if (q->used == sizeof(q->line))
         return -EMSGSIZE;
-    do
-        n = poll(&p, 1, ANSWER_MS);
-    while (n < 0 && errno == EINTR);
-    if (n <= 0)
-        return n ? -errno : -ETIMEDOUT;
+    rc = wait_for(q, POLLIN);
+    if (rc)
+        return rc;
     n = read(q->fd, q->line + q->used, sizeof(q->line) - q->used);
     if (n <= 0)
         return n ? -errno : -EPIPE;
@@ -61,15 +85,29 @@ static int next_line(struct qmp *q)
     return 0;
 }
 
+/* How much of it went, or -errno. */
+static ssize_t send_some(struct qmp *q, const char *text, size_t length)
+{
+    int rc = wait_for(q, POLLOUT);
+    ssize_t n;
+
+    if (rc)
+        return rc;
+    n = send(q->fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -errno;
+    return n;
+}
+
 static int send_text(struct qmp *q, const char *text)
 {
     size_t length = strlen(text);
 
     while (length) {
-        ssize_t n = send(q->fd, text, length, MSG_NOSIGNAL);
+        ssize_t n = send_some(q, text, length);
 
         if (n < 0)
-            return -errno;
+            return (int)n;
         text += n;
         length -= (size_t)n;
     }
@@ -81,7 +119,7 @@ static bool starts_with(const char *s, const char *prefix)
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* Sends one command and stands before its answer; events come in between. */
+/* Sends one command and stands before its answer; events come in between, and win no time. */
 static int ask(struct qmp *q, const char *text)
 {
     int rc = send_text(q, text);
@@ -96,18 +134,30 @@ static int ask(struct qmp *q, const char *text)
     return rc;
 }
 
-static int greet(struct qmp *q, const char *path)
+/* Whoever listens and does not accept is given up as well. */
+static int connect_to(struct qmp *q, const char *path)
 {
+    const struct timeval patience = {.tv_sec = ANSWER_MS / 1000};
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    int rc;
 
     if (strlen(path) >= sizeof(a.sun_path))
         return -ENAMETOOLONG;
     strcpy(a.sun_path, path);
     q->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (q->fd < 0 || connect(q->fd, (struct sockaddr *)&a, sizeof(a)))
+    if (q->fd < 0 || setsockopt(q->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)))
         return -errno;
-    rc = next_line(q);
+    if (connect(q->fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+        return 0;
+    return errno == EAGAIN ? -ETIMEDOUT : -errno;
+}
+
+static int greet(struct qmp *q, const char *path)
+{
+    int rc = connect_to(q, path);
+
+    q->deadline = now_ms() + ANSWER_MS;
+    if (rc == 0)
+        rc = next_line(q);
     return rc ? rc : ask(q, "{\"execute\":\"qmp_capabilities\"}\n");
 }
 
@@ -138,8 +188,10 @@ void qmp_close(struct qmp *q)
 
 static int exchange(struct qmp *q, const char *text, const char **reply)
 {
-    int rc = ask(q, text);
+    int rc;
 
+    q->deadline = now_ms() + ANSWER_MS;
+    rc = ask(q, text);
     q->text[0] = 0;
     if (rc == -EREMOTEIO)
         json_find(q->line, "desc", q->text, sizeof(q->text));

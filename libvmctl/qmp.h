@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* Errors, as negative errno: ENOENT, ECONNREFUSED and the like: nobody listens; ETIMEDOUT: it does
- * not answer; EREMOTEIO: it refuses, and says why. */
+ * not answer within ten seconds, whatever else it says; EREMOTEIO: it refuses, and says why. */
 
 struct qmp; /* a connection; QEMU serves one at a time */
 

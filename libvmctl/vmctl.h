@@ -114,6 +114,7 @@ void vmctl_cancel_by(struct vmctl *v, const volatile sig_atomic_t *flag);
 typedef void vm_phase_fn(const char *phase, void *arg);
 void vmctl_phases_to(struct vmctl *v, vm_phase_fn *fn, void *arg);
 
+/* Stop its vcpus, and let them run again. -EALREADY: it is paused, or it is not. */
 int vmctl_pause(struct vmctl *v, uint16_t id);
 int vmctl_unpause(struct vmctl *v, uint16_t id);
 /* Stops and removes the guest, its QEMU and its entries in the store. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "libvmctl/xlcfg.h"
 #include "libvmctl/keys.h"
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -19,7 +20,8 @@ struct reader {
     FILE *report;
     bool vga_by_stdvga, video_given;
     unsigned maxmem_mib, memory_mib, maxvcpus;
-    bool root_given;
+    char *root, *extra; /* two halves of the command line, in whatever order they come */
+    bool display_in_listen, display_given;
 };
 
 __attribute__((format(printf, 2, 3))) static int refuse(struct reader *r, const char *format, ...)
@@ -213,29 +215,14 @@ static int read_ramdisk(struct reader *r)
     return get_text(r, &r->c->initrd);
 }
 
-/* root= and extra= are two halves of the command line; cmdline= is all of it. */
-static int append_cmdline(struct reader *r, const char *prefix)
-{
-    char *old = r->c->cmdline, *all = NULL;
-    const char *text;
-
-    if (xlu_cfg_get_string(r->xlu, r->key, &text, 1))
-        return refuse(r, "%s has to be a string", r->key);
-    if (asprintf(&all, "%s%s%s%s", old ? old : "", old ? " " : "", prefix, text) < 0)
-        return refuse(r, "there is no memory");
-    r->c->cmdline = all;
-    free(old);
-    return 0;
-}
-
 static int read_extra(struct reader *r)
 {
-    return append_cmdline(r, "");
+    return get_text(r, &r->extra);
 }
 
 static int read_root(struct reader *r)
 {
-    return append_cmdline(r, "root=");
+    return get_text(r, &r->root);
 }
 
 static int read_cmdline(struct reader *r)
@@ -398,6 +385,8 @@ static int disk_format(libxl_disk_format f, enum vm_format *to)
     }
 }
 
+/* direct_io_safe is no wish: it permits O_DIRECT, which is not used for emulated disks, by libxl
+ * neither. */
 static const char *unsupported_disk(const libxl_device_disk *d)
 {
     if (d->script)
@@ -410,6 +399,8 @@ static const char *unsupported_disk(const libxl_device_disk *d)
         return "the specification \"virtio\"";
     if (libxl_defbool_val(d->colo_enable))
         return "COLO";
+    if (libxl_defbool_val(d->discard_enable))
+        return "the option \"discard\"";
     return NULL;
 }
 
@@ -444,6 +435,7 @@ static int read_one_disk(struct reader *r, const char *spec, unsigned number)
         return refuse(r, "there are more than %d disks", VM_MAX_DISKS);
     libxl_device_disk_init(&d);
     libxl_defbool_setdefault(&d.colo_enable, false);
+    libxl_defbool_setdefault(&d.discard_enable, false);
     rc = xlu_disk_parse(r->xlu, 1, &spec, &d);
     rc = rc ? refuse(r, "the disk \"%s\" is not understood", spec) : take_disk(r, &d, spec);
     libxl_device_disk_dispose(&d);
@@ -541,22 +533,30 @@ static int read_vifs(struct reader *r)
 
 /* ---- screen, serial, USB ---- */
 
+/* Words as they are, and what begins with a place's kind. */
+static bool is_serial(const char *text)
+{
+    static const char *const words[] = {"pty", "null", "none"};
+    static const char *const kinds[] = {"file:", "tcp:", "telnet:", "unix:", "udp:", "/dev/"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(text, words[i]) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
+            return true;
+    return false;
+}
+
+/* "none" takes a port's place as the others do: it is QEMU that leaves the port out. */
 static int read_one_serial(struct reader *r, const char *text, unsigned number)
 {
-    static const char *const kinds[] = {
-        "pty", "null", "file:", "tcp:", "telnet:", "unix:", "udp:", "/dev/"};
-    size_t i;
-
     (void)number;
-    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
-            break;
-    if (strcmp(text, "none") == 0)
-        return 0;
-    if (i == sizeof(kinds) / sizeof(kinds[0]))
+    if (!is_serial(text))
         return refuse(
             r,
-            "serial=\"%s\" is not supported: pty, null, file:, tcp:, udp:, telnet:, unix: and /dev/ are",
+            "serial=\"%s\" is not supported: pty, null, none, file:, tcp:, udp:, telnet:, "
+            "unix: and /dev/ are",
             text);
     if (r->c->serials == VM_MAX_SERIALS)
         return refuse(r, "there are more than %d serial ports", VM_MAX_SERIALS);
@@ -604,24 +604,90 @@ static int read_vnc(struct reader *r)
     return get_bool(r, &r->c->vnc);
 }
 
+#define VNC_MAX_DISPLAY 59635 /* its port is 5900 more */
+
+static bool is_ipv6(const char *text)
+{
+    struct in6_addr a;
+
+    return inet_pton(AF_INET6, text, &a) == 1;
+}
+
+static bool is_host(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr(".-", *p))
+            return false;
+    return *text != 0;
+}
+
+/* Cuts the display off an address: what is behind its only colon, or behind its bracket. An address
+ * of IPv6 has more colons than that. NULL: there is none. */
+static char *cut_display(char *text)
+{
+    char *colon = strchr(text, ':');
+
+    if (*text == '[')
+        colon = strstr(text, "]:") ? strstr(text, "]:") + 1 : NULL;
+    else if (colon && strchr(colon + 1, ':'))
+        colon = NULL;
+    if (!colon)
+        return NULL;
+    *colon = 0;
+    return colon + 1;
+}
+
+/* As QEMU takes it: IPv6 in brackets. */
+static int take_address(struct reader *r, const char *text)
+{
+    char inner[INET6_ADDRSTRLEN], bracketed[INET6_ADDRSTRLEN + 2];
+    size_t length = strlen(text);
+    bool in_brackets = length > 2 && text[0] == '[' && text[length - 1] == ']';
+
+    if (is_host(text))
+        return copy_text(r, text, &r->c->vnc_listen);
+    snprintf(inner, sizeof(inner), "%.*s", (int)(in_brackets ? length - 2 : length),
+             text + in_brackets);
+    if (!is_ipv6(inner))
+        return refuse(r, "vnclisten's address \"%s\" is neither a name nor an IP address", text);
+    snprintf(bracketed, sizeof(bracketed), "[%s]", inner);
+    return copy_text(r, bracketed, &r->c->vnc_listen);
+}
+
+static int take_display(struct reader *r, const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    unsigned long n = strtoul(text, NULL, 10);
+
+    if (!digits || text[digits])
+        return refuse(r, "vnclisten's display has to be a number, not \"%s\"", text);
+    if (n > VNC_MAX_DISPLAY)
+        return refuse(r, "vnclisten's display is %s, and has to be from 0 to %d", text,
+                      VNC_MAX_DISPLAY);
+    r->c->vnc_display = (unsigned)n;
+    r->display_in_listen = true;
+    return 0;
+}
+
 static int read_vnc_listen(struct reader *r)
 {
-    char *colon;
-    int rc = get_text(r, &r->c->vnc_listen);
+    char *text = NULL, *display;
+    int rc = get_text(r, &text);
 
-    if (rc)
-        return rc;
-    colon = strrchr(r->c->vnc_listen, ':');
-    if (!colon || strchr(r->c->vnc_listen, ']') > colon)
-        return 0;
-    *colon = 0;
-    r->c->vnc_display = (unsigned)strtoul(colon + 1, NULL, 10);
-    return 0;
+    if (rc == 0) {
+        display = cut_display(text);
+        rc = take_address(r, text);
+        if (rc == 0 && display)
+            rc = take_display(r, display);
+    }
+    free(text);
+    return rc;
 }
 
 static int read_vnc_display(struct reader *r)
 {
-    return get_unsigned(r, 0, 59635, &r->c->vnc_display);
+    r->display_given = true;
+    return get_unsigned(r, 0, VNC_MAX_DISPLAY, &r->c->vnc_display);
 }
 
 static int read_vnc_unused(struct reader *r)
@@ -687,6 +753,14 @@ static int read_model_args(struct reader *r)
     return for_each(r, false, read_one_model_arg);
 }
 
+static int read_model_version(struct reader *r)
+{
+    static const char *const words[] = {"qemu-xen", NULL};
+    unsigned n;
+
+    return get_word(r, words, &n);
+}
+
 static int read_hd_type(struct reader *r)
 {
     static const char *const words[] = {"ide", NULL};
@@ -750,7 +824,7 @@ static const struct key {
     const char *why; /* without read: what is not supported, and what takes its place */
     int only;        /* without read, and not NEVER: the value that is accepted */
 } table[] = {
-#define NEVER (-1)
+#define NEVER XLCFG_REFUSED
 #define WITH(key, fn)    \
     {                    \
         key, fn, NULL, 0 \
@@ -786,6 +860,7 @@ static const struct key {
     WITH("bios_path_override", read_bios_path),
     WITH("firmware_override", read_loader),
     WITH("device_model_override", read_model_path),
+    WITH("device_model_version", read_model_version),
     WITH("device_model_args", read_model_args),
     WITH("device_model_args_hvm", read_model_args),
     WITH("boot", read_boot),
@@ -914,32 +989,49 @@ static const struct key {
     WITHOUT("seclabel", "there are no security labels"),
     WITHOUT("channel", "there are no paravirtual channels"),
     WITHOUT("p9", "there is no paravirtual file system"),
-    WITHOUT("device_model_version", NULL), /* looked at by hand */
 };
 
-static int read_model_version(struct reader *r)
-{
-    static const char *const words[] = {"qemu-xen", NULL};
-    unsigned n;
+#define KEYS (sizeof(table) / sizeof(table[0]))
 
-    return get_word(r, words, &n);
+const char *xlcfg_key(size_t n, int *only)
+{
+    if (n >= KEYS)
+        return NULL;
+    *only = table[n].read ? XLCFG_HEEDED : table[n].only;
+    return table[n].name;
 }
 
 static int read_key(struct reader *r)
 {
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+    for (size_t i = 0; i < KEYS; i++) {
         const struct key *k = &table[i];
 
         if (strcmp(k->name, r->key))
             continue;
         if (k->read)
             return k->read(r);
-        if (!k->why)
-            return read_model_version(r);
         return k->only == NEVER ? refuse(r, "%s is not supported: %s", r->key, k->why)
                                 : must_be(r, k->only, k->why);
     }
     return refuse(r, "%s is not a key that vmctl knows", r->key);
+}
+
+/* root= and extra= are two halves of the command line; cmdline= is all of it. */
+static int join_cmdline(struct reader *r)
+{
+    const char *extra = r->extra ? r->extra : "";
+
+    if (!r->root && !r->extra)
+        return 0;
+    if (r->c->cmdline)
+        return refuse(r,
+                      "cmdline is all of the kernel command line: root and extra cannot add to it");
+    if (!r->root)
+        return copy_text(r, extra, &r->c->cmdline);
+    if (asprintf(&r->c->cmdline, "root=%s%s%s", r->root, *extra ? " " : "", extra) >= 0)
+        return 0;
+    r->c->cmdline = NULL;
+    return refuse(r, "there is no memory");
 }
 
 /* What more than one key decides. */
@@ -951,11 +1043,13 @@ static int finish(struct reader *r)
         return refuse(r, "maxmem is not memory: a guest's memory does not change while it runs");
     if (r->maxvcpus && r->maxvcpus != c->vcpus)
         return refuse(r, "maxvcpus is not vcpus: a guest's vcpus do not change while it runs");
+    if (r->display_given && r->display_in_listen)
+        return refuse(r, "vncdisplay and vnclisten both say which display: leave one away");
     if (c->vga == VM_VGA_NONE)
         c->video_kib = 0;
     else if (!r->video_given && c->vga == VM_VGA_STD)
         c->video_kib = 16u << 10;
-    return 0;
+    return join_cmdline(r);
 }
 
 static bool assigned_again(struct keys k, const char *key)
@@ -1028,5 +1122,7 @@ int xlcfg_parse(const char *text, const char *name, struct vm_config *c, char *w
         xlu_cfg_destroy(r.xlu);
     if (r.report)
         fclose(r.report);
+    free(r.root);
+    free(r.extra);
     return rc;
 }

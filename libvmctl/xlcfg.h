@@ -10,4 +10,10 @@
  * -ENOMEM), why is one sentence with the file's name, and the line where it is known. */
 int xlcfg_parse(const char *text, const char *name, struct vm_config *c, char *why, size_t size);
 
+/* The n-th key there is, and NULL behind the last; *only: the one value it can have, or how it is
+ * taken. */
+#define XLCFG_REFUSED (-1)
+#define XLCFG_HEEDED  (-2)
+const char *xlcfg_key(size_t n, int *only);
+
 #endif

@@ -330,7 +330,7 @@ def watch_on_terminal(machine, process, clock):
         try:
             return watch(machine, process, clock, screen)
         except terminal.Left:
-            return True, "it was left by Ctrl-]"
+            return True, "it was left by Ctrl-A x"
         except OSError:  # the line is gone: the emulator has ended
             return False, f"the emulator ended by itself: {last_words(machine)}"
 

@@ -7,11 +7,12 @@ import sys
 import termios
 import tty
 
-LEAVE = b"\x1d"  # Ctrl-]
+# As QEMU has it, and away from what else leaves something: Ctrl-] is vmctl console's.
+COMMAND, END = 0x01, ord("x")  # Ctrl-A x ends it; Ctrl-A Ctrl-A is a Ctrl-A
 
 
 class Left(Exception):
-    """The person has typed the key that ends it."""
+    """The person has typed the keys that end it."""
 
 
 class Terminal:
@@ -20,6 +21,7 @@ class Terminal:
     def __init__(self):
         self.fd = sys.stdin.fileno() if sys.stdin and sys.stdin.isatty() else None
         self.saved = None
+        self.commanded = False  # the last key was COMMAND
 
     def __enter__(self):
         if self.fd is not None:
@@ -40,7 +42,11 @@ class Terminal:
         ready, _, _ = select.select(watched, [], [], seconds)
         if self.fd is None or self.fd not in ready:
             return b""
-        typed = os.read(self.fd, 1024)
-        if LEAVE in typed:
+        return bytes(key for key in os.read(self.fd, 1024) if self.passes(key))
+
+    def passes(self, key):
+        """Whether the key is the machine's."""
+        if self.commanded and key == END:
             raise Left
-        return typed
+        self.commanded = key == COMMAND and not self.commanded
+        return not self.commanded

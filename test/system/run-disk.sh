@@ -60,9 +60,13 @@ screen_at()
 
 leave()
 {
-    printf '\035' >&3
+    printf '\035' >&3 # from the guest's serial line to the prompt
+    sleep 2
+    printf 'echo back\r' >&3
+    sees back-at-the-prompt '^back'
+    printf '\001x' >&3
     exec 3>&-
-    timeout 60 tail --pid=$running -f /dev/null && ok leaves || not_ok leaves "Ctrl-] has not ended it"
+    timeout 60 tail --pid=$running -f /dev/null && ok leaves || not_ok leaves "Ctrl-A x has not ended it"
     pkill -P $running
     wait $running
 }
@@ -70,6 +74,7 @@ leave()
 person()
 {
     sees guest-is-made 'HELIUM-RUN screen at' && sees prompt 'helium:~# ' || return
+    refused one-at-a-time "another one runs in $HELIUM_BUILD/run"
     printf 'vmctl console linux\r' >&3
     sees guest "${RUN_SAYS:-HELIUM-GUEST DONE 0 failed}" || return
     screen_at "$(sed -n 's/.*screen will be at localhost:\([0-9]*\).*/\1/p' "$terminal")"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fake_vmctl.h"
+#include "libvmctl/plain.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -34,6 +35,7 @@ int vm_fail(struct vmctl *v, int error, const char *format, ...)
     va_start(ap, format);
     vsnprintf(v->error, sizeof(v->error), format, ap);
     va_end(ap);
+    make_plain(v->error);
     return -error;
 }
 

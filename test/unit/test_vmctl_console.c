@@ -16,10 +16,12 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 #include "libvmctl/console.h"
 
 #define PATIENCE_MS 20000
+#define MUCH        (64u << 10) /* more than a terminal holds */
 
 static int guest;           /* QEMU's side */
 static char guest_path[64]; /* the other one */
@@ -158,6 +160,8 @@ static void terminal_is_given_back(int signal)
     int master, slave, copy;
 
     start(NULL);
+    memset(&before, 0, sizeof(before)); /* what lies between its members too */
+    memset(&after, 0, sizeof(after));
     assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
     assert_int_equal(tcgetattr(slave, &before), 0);
     in = dup(master);
@@ -187,10 +191,101 @@ static void terminal(void **state)
     terminal_is_given_back(SIGHUP);
 }
 
+/* Byte by byte another than a while ago, so that a loss is seen; never the escape. */
+static char typed(size_t i)
+{
+    return (char)('a' + i % 23);
+}
+
+static void type_much(size_t size)
+{
+    char text[1024];
+
+    for (size_t i = 0; i < size; i += sizeof(text)) {
+        for (size_t n = 0; n < sizeof(text); n++)
+            text[n] = typed(i + n);
+        assert_int_equal(write(in, text, sizeof(text)), sizeof(text));
+    }
+}
+
+static long long now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+}
+
+/* A guest that does not read must not keep anybody here. */
+static void nobody_reads(void **state)
+{
+    long long since;
+
+    (void)state;
+    run_by_pipes();
+    type_much(MUCH);
+    since = now_ms();
+    assert_int_equal(write(in, "\x1d", 1), 1);
+    ends();
+    assert_true(now_ms() - since < 1000);
+    start(NULL);
+    run_by_pipes();
+    type_much(2 * MUCH); /* it was taken from the pipe, so vmctl is at it */
+    since = now_ms();
+    kill(child, SIGTERM);
+    ends();
+    assert_true(now_ms() - since < 1000);
+}
+
+/* And neither must somebody who does not look at what the guest says. */
+static void nobody_looks(void **state)
+{
+    struct pollfd p = {.events = POLLOUT};
+
+    (void)state;
+    run_by_pipes();
+    p.fd = guest;
+    fcntl(guest, F_SETFL, O_NONBLOCK);
+    while (poll(&p, 1, 500) == 1)
+        if (write(guest, "much to say ", 12) < 0)
+            break;
+    kill(child, SIGTERM);
+    ends();
+}
+
+/* All of it gets to a guest that takes its time, though the input has ended. */
+static void slow_guest(void **state)
+{
+    size_t got = 0;
+    char text[777];
+
+    (void)state;
+    run_by_pipes();
+    type_much(4 * MUCH);
+    close(in);
+    while (got < 4 * MUCH) {
+        struct pollfd p = {.fd = guest, .events = POLLIN};
+        ssize_t n;
+
+        assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+        n = read(guest, text, sizeof(text));
+        assert_true(n > 0);
+        for (ssize_t i = 0; i < n; i++)
+            assert_int_equal(text[i], typed(got++));
+    }
+    ends();
+}
+
 static void no_terminal(void **state)
 {
+    char file[] = "/tmp/test_vmctl_console.XXXXXX";
+
     (void)state;
+    close(mkstemp(file));
     assert_int_equal(console_run("/nowhere/pts", false), -ENOENT);
+    assert_int_equal(console_run("/tmp", false), -EISDIR);
+    assert_int_equal(console_run(file, false), -ENOTTY);
+    assert_int_equal(unlink(file), 0);
 }
 
 int main(void)
@@ -200,6 +295,9 @@ int main(void)
         cmocka_unit_test_setup(end_of_input, start),
         cmocka_unit_test_setup(only_watching, start),
         cmocka_unit_test_setup(the_guest_goes, start),
+        cmocka_unit_test_setup(nobody_reads, start),
+        cmocka_unit_test_setup(nobody_looks, start),
+        cmocka_unit_test_setup(slow_guest, start),
         cmocka_unit_test(terminal),
         cmocka_unit_test(no_terminal),
     };

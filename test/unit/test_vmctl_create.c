@@ -26,11 +26,11 @@
 static struct vmctl v;
 static struct vm_config config;
 static char loader[32], firmware[32];
-static bool there, running, dying_slowly, ended_by_another, models, introduced;
+static bool there, running, shut_down, dying_slowly, ended_by_another, models, introduced;
 static unsigned buffers, maps, resources;
 static uint64_t pool_kib, taken_kib, told_kib; /* free: at first, since, as it says */
 static const char *late_name;                  /* that domain 3 gets while the new one is made */
-static unsigned weight;
+static unsigned weight, pauses;
 static int domctl_error; /* what createdomain says */
 
 /* Somebody interrupts after which part. */
@@ -62,6 +62,7 @@ static int create_domain(struct xen_domctl *op)
     assert_false(there);
     there = true;
     running = false;
+    pauses = 1;
     op->domain = ID;
     return 0;
 }
@@ -90,6 +91,18 @@ static int get_context(struct xen_domctl *op)
     return 0;
 }
 
+static int pause_or_not(uint32_t cmd)
+{
+    if (cmd == XEN_DOMCTL_pausedomain)
+        pauses++;
+    else if (pauses == 0)
+        return -EINVAL;
+    else
+        pauses--;
+    running |= pauses == 0;
+    return 0;
+}
+
 int xen_domctl(struct vmctl *h, struct xen_domctl *op)
 {
     (void)h;
@@ -103,7 +116,11 @@ int xen_domctl(struct vmctl *h, struct xen_domctl *op)
         return create_domain(op);
     if (op->domain != ID || !there)
         return -ESRCH;
-    running |= op->cmd == XEN_DOMCTL_unpausedomain;
+    if (op->cmd == XEN_DOMCTL_pausedomain || op->cmd == XEN_DOMCTL_unpausedomain)
+        return pause_or_not(op->cmd);
+    if (op->cmd == XEN_DOMCTL_getdomaininfo)
+        op->u.getdomaininfo.flags =
+            shut_down ? XEN_DOMINF_shutdown : (pauses ? XEN_DOMINF_paused : XEN_DOMINF_blocked);
     if (op->cmd == XEN_DOMCTL_scheduler_op) {
         assert_int_equal(op->u.scheduler_op.sched_id, XEN_SCHEDULER_CREDIT2);
         weight = op->u.scheduler_op.u.credit2.weight;
@@ -413,6 +430,52 @@ static void created(void **state)
     nothing_is_left();
 }
 
+/* Pauses are counted by the hypervisor, but not for a person. */
+static void paused_or_not(void **state)
+{
+    uint16_t id;
+
+    (void)state;
+    assert_int_equal(vmctl_create(&v, &config, &id), 0);
+    assert_int_equal(vmctl_pause(&v, id), -EALREADY);
+    assert_string_equal(vmctl_error(&v), "Domain 7 is paused already.");
+    assert_int_equal(vmctl_unpause(&v, id), 0);
+    assert_true(running);
+    assert_int_equal(vmctl_unpause(&v, id), -EALREADY);
+    assert_string_equal(vmctl_error(&v), "Domain 7 is not paused: it is blocked.");
+    assert_int_equal(vmctl_pause(&v, id), 0);
+    assert_int_equal(vmctl_pause(&v, id), -EALREADY);
+    assert_int_equal(vmctl_unpause(&v, id), 0);
+    assert_int_equal(pauses, 0);
+    shut_down = true;
+    assert_int_equal(vmctl_unpause(&v, id), -EALREADY);
+    assert_string_equal(vmctl_error(&v), "Domain 7 is not paused: it is shutdown.");
+    shut_down = false;
+    assert_int_equal(vmctl_pause(&v, 9), -ESRCH);
+    assert_int_equal(vmctl_unpause(&v, 9), -ESRCH);
+    assert_int_equal(vmctl_pause(&v, id), 0);
+    assert_int_equal(vmctl_destroy(&v, id), 0); /* paused or not */
+    nothing_is_left();
+}
+
+/* Domain 3 is there and has no name yet. */
+static void a_name_is_missing(void **state)
+{
+    struct vm_info i;
+
+    (void)state;
+    assert_int_equal(vmctl_find(&v, "old", &i), 0);
+    assert_int_equal(i.id, 3);
+    assert_int_equal(vmctl_find(&v, "3", &i), 0);
+    fake_store_put("/local/domain/3/name", "");
+    assert_int_equal(vmctl_find(&v, "", &i), -ESRCH);
+    assert_string_equal(vmctl_error(&v), "There is no domain without a name.");
+    fake_store_clear();
+    assert_int_equal(vmctl_find(&v, "", &i), -ESRCH);
+    assert_int_equal(vmctl_find(&v, "old", &i), -ESRCH);
+    assert_int_equal(vmctl_find(&v, "3", &i), 0);
+}
+
 static const char *hole_of(enum vm_bios bios, uint64_t ram_mib)
 {
     static char value[32];
@@ -582,10 +645,20 @@ static void interrupted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(created),           TEST(the_hole_is_ovmfs),   TEST(another_takes_the_last_step),
-        TEST(each_step_fails),   TEST(a_name_is_taken),     TEST(a_name_is_taken_meanwhile),
-        TEST(no_memory),         TEST(no_memory_after_all), TEST(no_domain),
-        TEST(files_are_missing), TEST(firmware_too_large),  TEST(interrupted),
+        TEST(created),
+        TEST(paused_or_not),
+        TEST(a_name_is_missing),
+        TEST(the_hole_is_ovmfs),
+        TEST(another_takes_the_last_step),
+        TEST(each_step_fails),
+        TEST(a_name_is_taken),
+        TEST(a_name_is_taken_meanwhile),
+        TEST(no_memory),
+        TEST(no_memory_after_all),
+        TEST(no_domain),
+        TEST(files_are_missing),
+        TEST(firmware_too_large),
+        TEST(interrupted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,6 +163,29 @@ static void access_little(void **state)
     assert_string_equal(a.qmp, "");
 }
 
+/* What QEMU or the store names is opened as root: only a terminal's name is taken from them. */
+static void access_elsewhere(void **state)
+{
+    static const char *const names[] = {"/dev/sda",    "/dev/pts/",     "/dev/pts/3/../../sda",
+                                        "/dev/pts/3 ", "/dev/pts/ptmx", "dev/pts/3",
+                                        "/dev/pts/-1", "/etc/passwd",   ""};
+    char reply[256];
+    struct qmp_rule rules[] = {{"query-chardev", reply}, {NULL, NULL}};
+    struct vm_access a;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(reply, sizeof(reply),
+                 "{\"return\": [{\"filename\": \"pty:%s\", \"label\": \"serial0\"}]}", names[i]);
+        fake_store_put("/local/domain/7/console/tty", names[i]);
+        fake_qmp_start(path, rules);
+        assert_int_equal(vmctl_access(&v, ID, &a), 0);
+        fake_qmp_stop();
+        assert_string_equal(a.serial, "");
+        assert_string_equal(a.console, "");
+    }
+}
+
 /* ---- power ---- */
 
 static void shut_down(void **state)
@@ -211,6 +234,24 @@ static void it_does_not_run(void **state)
     assert_int_equal(vmctl_shutdown(&v, ID, false), -ENOENT);
     assert_string_equal(vmctl_error(&v), "Domain 7 has no QEMU that runs.");
     assert_int_equal(vmctl_shutdown(&v, 8, false), -ESRCH);
+}
+
+/* Whoever has taken over QEMU does not get at the terminal of who asks it. */
+static void control_characters(void **state)
+{
+    static const struct qmp_rule rules[] = {
+        {"query-vnc",
+         "{\"return\": {\"service\": \"1\\u001b[2J\", \"host\": \"\xc2\x9b\\u0007\"}}"},
+        {"query-chardev", "{\"error\": {\"desc\": \"\\u001b]0;x\\u0007 a\\nb\"}}"},
+        {NULL, NULL}};
+    struct vm_access a;
+
+    (void)state;
+    fake_qmp_start(path, rules);
+    assert_int_equal(vmctl_access(&v, ID, &a), -EREMOTEIO);
+    fake_qmp_stop();
+    assert_string_equal(vmctl_error(&v), "QEMU refuses: ?]0;x? a b.");
+    assert_string_equal(a.vnc, "???:1?[2J");
 }
 
 /* ---- keyboard ---- */
@@ -500,10 +541,15 @@ static void restarted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(access_all),      TEST(access_little),  TEST(shut_down),    TEST(reboot),
-        TEST(it_does_not_run), TEST(keys),           TEST(refused_keys), TEST(screenshot),
-        TEST(no_screenshot),   TEST(a_password),     TEST(drives),       TEST(insert),
-        TEST(insert_refused),  TEST(insert_nothing), TEST(which_drive),  TEST(a_locked_drive),
+        TEST(access_elsewhere), TEST(control_characters),
+        TEST(access_all),       TEST(access_little),
+        TEST(shut_down),        TEST(reboot),
+        TEST(it_does_not_run),  TEST(keys),
+        TEST(refused_keys),     TEST(screenshot),
+        TEST(no_screenshot),    TEST(a_password),
+        TEST(drives),           TEST(insert),
+        TEST(insert_refused),   TEST(insert_nothing),
+        TEST(which_drive),      TEST(a_locked_drive),
         TEST(restarted),
     };
 

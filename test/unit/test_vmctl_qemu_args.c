@@ -139,6 +139,14 @@ static void test_screen(void **state)
     config.keymap = strdup("de");
     config.vnc_password = strdup("");
     build();
+    assert_true(has_pair("-vnc", "0.0.0.0:4"));
+    free(config.vnc_listen);
+    config.vnc_listen = strdup("[::1]");
+    build();
+    assert_true(has_pair("-vnc", "[::1]:4"));
+    free(config.vnc_listen);
+    config.vnc_listen = strdup("0.0.0.0");
+    build();
     assert_true(has_pair("-device", "cirrus-vga,vgamem_mb=8"));
     assert_true(has_pair("-vnc", "0.0.0.0:4"));
     assert_true(has_pair("-k", "de"));
@@ -157,14 +165,16 @@ static void test_screen(void **state)
 static void test_serial_usb_and_own(void **state)
 {
     (void)state;
-    config.serial[0] = strdup("pty");
-    config.serial[1] = strdup("file:/tmp/x");
-    config.serials = 2;
+    config.serial[0] = strdup("none"); /* takes COM1's place, without a port */
+    config.serial[1] = strdup("pty");
+    config.serial[2] = strdup("file:/tmp/x");
+    config.serials = 3;
     config.usb_device = strdup("tablet");
     config.model_args[0] = strdup("-device");
     config.model_args[1] = strdup("edu");
     config.model_arg_count = 2;
     build();
+    assert_true(has_pair("-serial", "none"));
     assert_true(has_pair("-serial", "pty"));
     assert_true(has_pair("-serial", "file:/tmp/x"));
     assert_true(has_pair("-device", "piix3-usb-uhci,id=usb"));

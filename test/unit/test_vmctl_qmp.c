@@ -9,6 +9,10 @@
 #include <string.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "fake_qmp.h"
 #include "libvmctl/qmp.h"
@@ -123,12 +127,83 @@ static void too_much(void **state)
     qmp_close(q);
 }
 
+/* ---- who talks and does not answer ---- */
+
+/* Time passes faster here, so that patience ends soon. */
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+    int rc = __real_clock_gettime(clock, t);
+    long long ns = (t->tv_sec * 1000000000ll + t->tv_nsec) * 25;
+
+    *t = (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    return rc;
+}
+
+static const char *greeting;
+static int talker;
+
+/* Says one event after the other until nobody listens any more. */
+static void *talk(void *arg)
+{
+    static const char event[] = "{\"event\": \"X\"}\r\n";
+    int s = accept(talker, NULL, NULL);
+
+    (void)arg;
+    if (send(s, greeting, strlen(greeting), MSG_NOSIGNAL) < 0)
+        return NULL;
+    while (send(s, event, strlen(event), MSG_NOSIGNAL) > 0)
+        usleep(50000);
+    close(s);
+    return NULL;
+}
+
+static pthread_t start_talker(const char *first)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    pthread_t thread;
+
+    greeting = first;
+    snprintf(path, sizeof(path), "/tmp/test_vmctl_qmp.%d", (int)getpid());
+    strcpy(a.sun_path, path);
+    unlink(path);
+    talker = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(talker, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(talker, 1), 0);
+    assert_int_equal(pthread_create(&thread, NULL, talk, NULL), 0);
+    return thread;
+}
+
+static void end_talker(pthread_t thread)
+{
+    pthread_join(thread, NULL);
+    close(talker);
+    unlink(path);
+}
+
+static void only_events(void **state)
+{
+    pthread_t thread = start_talker("{\"QMP\": {}}\r\n{\"return\": {}}\r\n");
+    struct qmp *q;
+
+    (void)state;
+    assert_int_equal(qmp_open(&q, path), 0);
+    assert_int_equal(qmp_ask(q, NULL, "stop", "{}"), -ETIMEDOUT);
+    qmp_close(q);
+    end_talker(thread);
+    thread = start_talker("{\"QMP\": {}}\r\n");
+    assert_int_equal(qmp_open(&q, path), -ETIMEDOUT);
+    end_talker(thread);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(answers, end),  cmocka_unit_test_teardown(events, end),
         cmocka_unit_test_teardown(refusals, end), cmocka_unit_test_teardown(it_goes, end),
-        cmocka_unit_test_teardown(too_much, end),
+        cmocka_unit_test_teardown(too_much, end), cmocka_unit_test(only_events),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

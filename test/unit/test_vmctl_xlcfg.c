@@ -121,6 +121,27 @@ static void test_command_line(void **state)
     assert_string_equal(config.cmdline, "a b");
 }
 
+/* Whatever the order, nothing is lost and nothing changes places. */
+static void test_command_line_in_parts(void **state)
+{
+    static const char *const refused[] = {"cmdline='a'\nextra='b'", "extra='b'\ncmdline='a'",
+                                          "root='c'\ncmdline='a'", "cmdline='a'\nroot='c'"};
+
+    (void)state;
+    accepts("extra='quiet'\nkernel='/k'\nroot='/dev/sda1'");
+    assert_string_equal(config.cmdline, "root=/dev/sda1 quiet");
+    accepts("root='/dev/sda1'\nkernel='/k'");
+    assert_string_equal(config.cmdline, "root=/dev/sda1");
+    accepts("root='/dev/sda1'\nextra=''");
+    assert_string_equal(config.cmdline, "root=/dev/sda1");
+    accepts("extra='quiet'\nextra='debug'");
+    assert_string_equal(config.cmdline, "debug");
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        refuses(
+            refused[i],
+            "g.cfg: cmdline is all of the kernel command line: root and extra cannot add to it.");
+}
+
 static void check_disk(unsigned i, const char *path, unsigned unit, enum vm_format format,
                        bool cdrom)
 {
@@ -160,6 +181,17 @@ static void test_disks(void **state)
     refuses("disk='/a'", "g.cfg, line 1: disk has to be a list, such as disk = [ '...' ].");
     refuses("disk=['/a,raw,hda,w','/a,raw,hdb,w','/a,raw,hdc,w','/a,raw,hdd,w','/a,raw,hdd,w']",
             "g.cfg, line 1: there are more than 4 disks.");
+}
+
+static void test_disk_options(void **state)
+{
+    (void)state;
+    accepts("disk=['vdev=hda,access=rw,no-discard,target=/a','vdev=hdb,access=rw,direct-io-safe,"
+            "target=/b']");
+    assert_int_equal(config.disks, 2);
+    refuses("disk=['vdev=hda,access=rw,discard,target=/a']",
+            "g.cfg, line 1: the disk \"vdev=hda,access=rw,discard,target=/a\" asks for the option "
+            "\"discard\", which is not supported.");
 }
 
 static void test_vifs(void **state)
@@ -214,6 +246,56 @@ static void test_screen(void **state)
     refuses("videoram=12", "g.cfg, line 1: videoram is 12, and has to be a power of two.");
 }
 
+static void listens(const char *text, const char *address, unsigned display)
+{
+    char line[64];
+
+    snprintf(line, sizeof(line), "vnclisten='%s'", text);
+    accepts(line);
+    assert_string_equal(config.vnc_listen, address);
+    assert_int_equal(config.vnc_display, display);
+}
+
+static void test_vnc_listen(void **state)
+{
+    static const char *const refused[][2] = {
+        {"127.0.0.1:abc", "display has to be a number, not \"abc\""},
+        {"127.0.0.1:", "display has to be a number, not \"\""},
+        {"127.0.0.1:+1", "display has to be a number, not \"+1\""},
+        {"[::1]:1:2", "display has to be a number, not \"1:2\""},
+        {"0.0.0.0:99999", "display is 99999, and has to be from 0 to 59635"},
+        {"0.0.0.0:99999999999999999999",
+         "display is 99999999999999999999, and has to be from 0 to 59635"},
+        {"", "address \"\" is neither a name nor an IP address"},
+        {":5", "address \"\" is neither a name nor an IP address"},
+        {"[]", "address \"[]\" is neither a name nor an IP address"},
+        {"[::1", "address \"[::1\" is neither a name nor an IP address"},
+        {"[::1]5", "address \"[::1]5\" is neither a name nor an IP address"},
+        {"::1::2", "address \"::1::2\" is neither a name nor an IP address"},
+        {"[1.2.3.4]:1", "address \"[1.2.3.4]\" is neither a name nor an IP address"},
+        {"a,password=off", "address \"a,password=off\" is neither a name nor an IP address"}};
+    char line[64], sentence[128];
+
+    (void)state;
+    listens("0.0.0.0", "0.0.0.0", 0);
+    listens("my-host.net:59635", "my-host.net", 59635);
+    listens("::1", "[::1]", 0);
+    listens("[::1]", "[::1]", 0);
+    listens("[fe80::1:2]:3", "[fe80::1:2]", 3);
+    listens("::ffff:1.2.3.4", "[::ffff:1.2.3.4]", 0);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        snprintf(line, sizeof(line), "vnclisten='%s'", refused[i][0]);
+        snprintf(sentence, sizeof(sentence), "g.cfg, line 1: vnclisten's %s.", refused[i][1]);
+        refuses(line, sentence);
+    }
+    accepts("vncdisplay=3\nvnclisten='1.2.3.4'");
+    assert_int_equal(config.vnc_display, 3);
+    refuses("vncdisplay=3\nvnclisten='1.2.3.4:5'",
+            "g.cfg: vncdisplay and vnclisten both say which display: leave one away.");
+    refuses("vnclisten='1.2.3.4:5'\nvncdisplay=0",
+            "g.cfg: vncdisplay and vnclisten both say which display: leave one away.");
+}
+
 static void test_serial_and_lists(void **state)
 {
     (void)state;
@@ -222,15 +304,21 @@ static void test_serial_and_lists(void **state)
     assert_string_equal(config.serial[0], "pty");
     accepts(
         "serial=['file:/x','none','null']\nusb=1\nusbdevice='tablet'\ndevice_model_args=['-a','b']");
-    assert_int_equal(config.serials, 2);
-    assert_string_equal(config.serial[1], "null");
+    assert_int_equal(config.serials, 3);
+    assert_string_equal(config.serial[1], "none"); /* so that the next one is COM3 */
+    assert_string_equal(config.serial[2], "null");
     assert_true(config.usb);
     assert_string_equal(config.usb_device, "tablet");
     assert_int_equal(config.model_arg_count, 2);
     assert_string_equal(config.model_args[1], "b");
     refuses("serial='stdio'",
-            "g.cfg, line 1: serial=\"stdio\" is not supported: pty, null, file:, tcp:, udp:, "
-            "telnet:, unix: and /dev/ are.");
+            "g.cfg, line 1: serial=\"stdio\" is not supported: pty, null, none, file:, tcp:, "
+            "udp:, telnet:, unix: and /dev/ are.");
+    refuses("serial='ptyx'", "g.cfg, line 1: serial=\"ptyx\" is not supported: pty, null, none, "
+                             "file:, tcp:, udp:, telnet:, unix: and /dev/ are.");
+    refuses("serial=['pty','nullfoo']",
+            "g.cfg, line 1: serial=\"nullfoo\" is not supported: pty, null, none, file:, tcp:, "
+            "udp:, telnet:, unix: and /dev/ are.");
     refuses("usbdevice=['tablet','mouse']",
             "g.cfg, line 1: more than one usbdevice is not supported.");
 }
@@ -447,9 +535,12 @@ int main(void)
         TEST(test_keys_cut_off),
         TEST(test_machine),
         TEST(test_command_line),
+        TEST(test_command_line_in_parts),
         TEST(test_disks),
+        TEST(test_disk_options),
         TEST(test_vifs),
         TEST(test_screen),
+        TEST(test_vnc_listen),
         TEST(test_serial_and_lists),
         TEST(test_nothing_is_ignored),
         TEST(test_every_key),
