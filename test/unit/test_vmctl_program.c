@@ -114,7 +114,7 @@ UNUSED(vmctl_drives, struct vmctl *v, uint16_t id, struct vm_drive d[VM_MAX_DISK
 UNUSED(vmctl_insert, struct vmctl *v, uint16_t id, int unit, const char *path, bool force)
 UNUSED(vmctl_eject, struct vmctl *v, uint16_t id, int unit, bool force)
 UNUSED(vmctl_log, struct vmctl *v, uint32_t *index, char **text)
-UNUSED(keeper_start, const struct vm_config *c, uint16_t id)
+UNUSED(keeper_start, struct vm_config *c, uint16_t id)
 #pragma GCC diagnostic pop
 
 void vmctl_cancel_by(struct vmctl *v, const volatile sig_atomic_t *flag)
