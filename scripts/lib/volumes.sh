@@ -23,7 +23,8 @@ copy_guest_volume()
     cp --sparse=always "$1/guests.img" "$2" && truncate -s %$CYLINDER "$2"
 }
 
-# disk_words VENDOR FILE...: the words that make scripts/lib/emulator attach them, one a line.
+# disk_words VENDOR FILE...: the words that make scripts/lib/emulator attach them, one a line. The Nth calls itself
+# HELIUM-DISKN (the model in /sys/block): Linux gives names in the order in which disks happen to answer.
 disk_words()
 {
     local vendor=$1 number=1 file
@@ -31,11 +32,11 @@ disk_words()
     for file in "$@"; do
         case $vendor-$number in
             svm-*) printf '%s\n' --qemu-arg=-drive "--qemu-arg=if=none,id=disk$number,format=raw,cache=unsafe,file=$file" \
-                --qemu-arg=-device "--qemu-arg=ide-hd,drive=disk$number,bus=ide.$number" ;;
-            vmx-1) printf '%s\n' --bochs-line "ata0-slave: type=disk, path=$file, mode=flat" ;;
+                --qemu-arg=-device "--qemu-arg=ide-hd,drive=disk$number,bus=ide.$number,model=HELIUM-DISK$number" ;;
+            vmx-1) printf '%s\n' --bochs-line "ata0-slave: type=disk, path=$file, mode=flat, model=HELIUM-DISK$number" ;;
             vmx-2) printf '%s\n' --bochs-line "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15" \
-                --bochs-line "ata1-master: type=disk, path=$file, mode=flat" ;;
-            vmx-3) printf '%s\n' --bochs-line "ata1-slave: type=disk, path=$file, mode=flat" ;;
+                --bochs-line "ata1-master: type=disk, path=$file, mode=flat, model=HELIUM-DISK$number" ;;
+            vmx-3) printf '%s\n' --bochs-line "ata1-slave: type=disk, path=$file, mode=flat, model=HELIUM-DISK$number" ;;
         esac
         number=$((number + 1))
     done
