@@ -288,6 +288,8 @@ int sched_migrate(struct sched_entity *e, unsigned cpu)
     if (e->pinned != SCHED_ANY_CPU && e->pinned != cpu) {
         rc = -EINVAL;
     } else if (!e->queued && !e->running) {
+        if (rq->debtor == e)
+            rq->debtor = NULL; /* what is run here is no longer for it to pay */
         e->vruntime = e->vruntime - rq->min_vruntime + queues[cpu]->min_vruntime;
         WRITE_ONCE(e->cpu, cpu);
         rc = 0;

@@ -285,6 +285,50 @@ static void nobody_owes_after_the_end(void **state)
     assert_null(rq[0].debtor);
 }
 
+/* Who has moved pays no more here, where its queue cannot be touched. */
+static void debts_do_not_migrate(void **state)
+{
+    u64 slice, before;
+
+    (void)state;
+    e[0].boostable = true;
+    sched_unblock(&e[1], BLOCKED);
+    pick(NULL);
+    sched_block(&e[1], BLOCKED);
+    sched_owe(&e[1]);
+    sched_unblock(&e[0], BLOCKED);
+    assert_ptr_equal(pick(NULL), &e[0]);
+    assert_int_equal(sched_migrate(&e[1], 1), 0);
+    assert_null(rq[0].debtor);
+    sched_migrate(&e[2], 1);
+    sched_unblock(&e[2], BLOCKED);
+    assert_ptr_equal(sched_pick(&rq[1], NULL, now, &slice), &e[2]);
+    sched_unblock(&e[1], BLOCKED);
+    before = e[1].vruntime;
+    now += MS;
+    assert_ptr_equal(pick(NULL), &e[0]);
+    assert_int_equal(e[1].vruntime, before);
+    assert_true(e[1].queued);
+}
+
+static void nobody_owes_after_migrating_and_the_end(void **state)
+{
+    (void)state;
+    e[0].boostable = true;
+    sched_unblock(&e[1], BLOCKED);
+    pick(NULL);
+    sched_block(&e[1], BLOCKED);
+    sched_owe(&e[1]);
+    sched_unblock(&e[0], BLOCKED);
+    pick(NULL);
+    assert_int_equal(sched_migrate(&e[1], 1), 0);
+    sched_entity_fini(&e[1]);
+    memset(&e[1], 0xff, sizeof(e[1])); /* its memory is somebody else's */
+    now += MS;
+    assert_ptr_equal(pick(NULL), &e[0]);
+    assert_int_equal(e[1].vruntime, ~0ull);
+}
+
 static void only_the_stopped_migrate(void **state)
 {
     u64 slice;
@@ -349,6 +393,8 @@ int main(void)
         cmocka_unit_test_setup(a_boost_is_forgiven, setup),
         cmocka_unit_test_setup(who_asks_pays, setup),
         cmocka_unit_test_setup(nobody_owes_after_the_end, setup),
+        cmocka_unit_test_setup(debts_do_not_migrate, setup),
+        cmocka_unit_test_setup(nobody_owes_after_migrating_and_the_end, setup),
         cmocka_unit_test_setup(sleepers_do_not_hoard, setup),
         cmocka_unit_test_setup(naps_are_fair, setup),
         cmocka_unit_test_setup(direct_switch_and_back, setup),
