@@ -12,7 +12,6 @@ enum { DONE, DESCEND };
 struct walk {
     struct ptab *pt;
     int (*visit)(struct walk *w, u64 *e, unsigned level, bool whole);
-    bool merge;
     u64 start, at, end;
     u64 pa; /* of start */
     u32 mask, attr;
@@ -205,22 +204,30 @@ static int grow(struct ptab *pt, u64 *e, unsigned level)
     return 0;
 }
 
-/* If the table below e says no more than one leaf could, that leaf takes its place. It counts as
- * accessed and dirty: a CPU may still mark the table after we looked. */
+/* Could what starts like this be one leaf at level? */
+static bool may_merge(const struct ptab *pt, u64 first, unsigned level)
+{
+    return level <= pt->max_leaf && is_leaf(pt->fmt, first, level - 1) &&
+           address_of(first, level - 1) % span_of(level) == 0;
+}
+
+/* If the table below e says no more than one entry could, that takes its place: a hole, or a leaf.
+ * That counts as accessed and dirty: a CPU may still mark the table after we looked. */
 static void try_merge(struct ptab *pt, u64 *e, unsigned level)
 {
     const struct ptab_format *f = pt->fmt;
     const u64 *t = table_of(pt, *e);
-    u64 marks = f->accessed | f->dirty, first = t[0] & ~marks, step = span_of(level - 1);
+    u64 marks = f->accessed | f->dirty, first = t[0] & ~marks, new = 0;
+    u64 step = first ? span_of(level - 1) : 0;
 
-    if (level > pt->max_leaf || !is_leaf(f, first, level - 1) ||
-        address_of(first, level - 1) % span_of(level))
+    if (first && !may_merge(pt, first, level))
         return;
     for (unsigned i = ENTRIES; i-- > 1;)
         if ((t[i] & ~marks) != first + i * step)
             return;
-    replace(pt, e, encode(f, address_of(first, level), decode(f, first | marks, level - 1), level),
-            level);
+    if (first)
+        new = encode(f, address_of(first, level), decode(f, first | marks, level - 1), level);
+    replace(pt, e, new, level);
 }
 
 static int walk_table(struct walk *w, u64 *table, unsigned level);
@@ -231,10 +238,10 @@ static int descend(struct walk *w, u64 *e, unsigned level)
 
     if (!is_table(w->pt->fmt, *e, level))
         rc = grow(w->pt, e, level);
-    if (!rc)
-        rc = walk_table(w, table_of(w->pt, *e), level - 1);
-    if (!rc && w->merge)
-        try_merge(w->pt, e, level);
+    if (rc)
+        return rc;
+    rc = walk_table(w, table_of(w->pt, *e), level - 1);
+    try_merge(w->pt, e, level); /* also what was begun in vain */
     return rc;
 }
 
@@ -325,7 +332,7 @@ static int run(struct walk *w, u64 va, u64 size)
 
 int ptab_map(struct ptab *pt, u64 va, hpa_t pa, u64 size, u32 attr)
 {
-    struct walk w = {.pt = pt, .visit = visit_map, .merge = true, .pa = pa.v, .attr = attr};
+    struct walk w = {.pt = pt, .visit = visit_map, .pa = pa.v, .attr = attr};
 
     if (pa.v & ~PTE_ADDR || (pa.v + size - 1) & ~(PTE_ADDR | (PAGE_SIZE - 1)))
         return -EINVAL;
@@ -342,13 +349,8 @@ int ptab_unmap(struct ptab *pt, u64 va, u64 size)
 int ptab_protect_seen(struct ptab *pt, u64 va, u64 size, u32 mask, u32 attr, ptab_seen_fn *seen,
                       void *arg)
 {
-    struct walk w = {.pt = pt,
-                     .visit = visit_protect,
-                     .merge = true,
-                     .mask = mask,
-                     .attr = attr,
-                     .seen = seen,
-                     .arg = arg};
+    struct walk w = {
+        .pt = pt, .visit = visit_protect, .mask = mask, .attr = attr, .seen = seen, .arg = arg};
 
     return run(&w, va, size);
 }
@@ -370,7 +372,8 @@ static inline __attribute__((always_inline)) u64 walk_down(const struct ptab *pt
         *slot = &table[va >> at & (ENTRIES - 1)];
         *shift = at;
         e = READ_ONCE(**slot);
-        if (at == PAGE_SHIFT || !e || (e & pt->fmt->large))
+        /* Tables carry it. What does not is a hole or a leaf, or was a hole in a retired table. */
+        if (at == PAGE_SHIFT || !(e & pt->fmt->read) || (e & pt->fmt->large))
             return e;
         table = table_of(pt, e);
     }

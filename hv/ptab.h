@@ -64,7 +64,7 @@ static inline unsigned ptab_type(u32 attr)
 /* Which bits of a 64-bit entry mean what; 0 for what a format does not have. */
 struct ptab_format {
     const char *name;
-    u64 read; /* in every entry a CPU may use: without it the entry is not present */
+    u64 read; /* in every entry a CPU may use, tables too: without it, it is not present */
     u64 write, user, global, accessed, dirty, ipat;
     u64 exec, noexec;     /* what a leaf carries with PTAB_X, and without */
     u64 large;            /* marks a leaf above level 0 */
@@ -122,8 +122,8 @@ void ptab_destroy(struct ptab *pt);
  */
 
 /* Maps size bytes at va to pa, whatever was there before, with the largest leaves that max_leaf and
- * alignment allow. Here and in ptab_protect() a table that has become one uniform run turns into a
- * large leaf, which counts as accessed and dirty. */
+ * alignment allow. Here and in the others a table that has become one uniform run turns into a
+ * large leaf, which counts as accessed and dirty, and an empty one into a hole. */
 int ptab_map(struct ptab *pt, u64 va, hpa_t pa, u64 size, u32 attr) __must_check;
 int ptab_unmap(struct ptab *pt, u64 va, u64 size) __must_check;
 /* Replaces the attributes under mask by those of attr; holes stay holes. */

@@ -575,6 +575,76 @@ static void split_and_merge(struct fixture *f)
     assert_int_equal(LOOKUP(f, 3 * MIB).shift, 21);
 }
 
+/* One page that wanders through the address space costs no more than one that stays. */
+static void empty_tables_go(struct fixture *f)
+{
+    unsigned before = f->pt.tables;
+
+    f->pt.max_leaf = PTAB_4K;
+    for (u64 va = 0; va < 64 * GIB; va += GIB / 2 + 2 * MIB + 3 * PAGE_SIZE) {
+        MUST(ptab_map(&f->pt, va, HPA(GIB), PAGE_SIZE, RAM));
+        assert_int_equal(f->pt.tables, before + 3);
+        f->pt.stale = false;
+        MUST(ptab_unmap(&f->pt, va, PAGE_SIZE));
+        assert_int_equal(f->pt.tables, before);
+        assert_true(f->pt.stale); /* a CPU may remember the tables */
+        flush(f);
+    }
+    /* Page by page, the last one takes the table along; from within a large leaf too. */
+    MUST(ptab_map(&f->pt, 0, HPA(0), GIB, RAM));
+    for (u64 va = 0; va < GIB; va += 2 * MIB)
+        MUST(ptab_unmap(&f->pt, va ^ 0x3fe00000, 2 * MIB));
+    assert_int_equal(f->pt.tables, before);
+    f->pt.max_leaf = PTAB_1G;
+    MUST(ptab_map(&f->pt, 0, HPA(0), GIB, RAM));
+    MUST(ptab_unmap(&f->pt, 0, 2 * MIB - PAGE_SIZE));
+    assert_int_equal(f->pt.tables, before + 3);
+    MUST(ptab_unmap(&f->pt, 2 * MIB - PAGE_SIZE, PAGE_SIZE));
+    assert_int_equal(f->pt.tables, before + 2);
+    MUST(ptab_unmap(&f->pt, 2 * MIB, GIB));
+    assert_int_equal(f->pt.tables, before);
+    flush(f);
+}
+
+/* What was begun and could not be ended leaves no table behind. */
+static void in_vain(struct fixture *f)
+{
+    unsigned before = f->pt.tables;
+
+    budget = 2;
+    assert_int_equal(ptab_map(&f->pt, 0, HPA(0), PAGE_SIZE, RAM), -ENOMEM);
+    assert_int_equal(f->pt.tables, before);
+    budget = ~0u;
+    MUST(ptab_map(&f->pt, 0, HPA(0), GIB, RAM));
+    budget = 1;
+    assert_int_equal(ptab_unmap(&f->pt, 0, PAGE_SIZE), -ENOMEM);
+    assert_int_equal(f->pt.tables, before + 1);
+    assert_int_equal(LOOKUP(f, 0).shift, 30);
+}
+
+/* Who came to a table before it was emptied and retired is told so by whichever entry carries the
+ * mark, also where a walk would go on to a table below. */
+static void retired_tables_are_left(struct fixture *f)
+{
+    struct ptab late = f->pt;
+    unsigned shift;
+    u64 *slot;
+
+    if (f->kind == HOST)
+        return;
+    MUST(ptab_map(&f->pt, 0, HPA(GIB), PAGE_SIZE, RAM));
+    late.root = hpa_mfn(HPA(*table_at(&f->pt, f->pt.root) & PTE_ADDR));
+    MUST(ptab_unmap(&f->pt, 0, PAGE_SIZE));
+    assert_int_equal(ptab_entry(&f->pt, 0, &shift), 0);
+    for (u64 i = 0; i < LINK_PIECES; i++) {
+        assert_true(walk_down(&late, i << 39, &shift, &slot) >> f->pt.fmt->type_shift &
+                    PTAB_RETIRED);
+        assert_int_equal(shift, 39);
+        assert_false(hw_walk(f->kind, late.root, i << 39, &(struct translation){0}));
+    }
+    flush(f);
+}
+
 /* What a CPU still walks from memory of its own goes on translating until it was flushed. */
 static void retired_tables_translate(struct fixture *f)
 {
@@ -703,6 +773,24 @@ static void test_retired_tables_translate(void **state)
 {
     (void)state;
     each_kind(retired_tables_translate);
+}
+
+static void test_empty_tables_go(void **state)
+{
+    (void)state;
+    each_kind(empty_tables_go);
+}
+
+static void test_in_vain(void **state)
+{
+    (void)state;
+    each_kind(in_vain);
+}
+
+static void test_retired_tables_are_left(void **state)
+{
+    (void)state;
+    each_kind(retired_tables_are_left);
 }
 
 static void test_refused(void **state)
@@ -939,6 +1027,9 @@ int main(void)
         cmocka_unit_test(test_largest_leaves),
         cmocka_unit_test(test_split_and_merge),
         cmocka_unit_test(test_retired_tables_translate),
+        cmocka_unit_test(test_empty_tables_go),
+        cmocka_unit_test(test_in_vain),
+        cmocka_unit_test(test_retired_tables_are_left),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_holes),
