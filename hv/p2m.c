@@ -45,14 +45,15 @@ int p2m_init(struct domain *d)
 /*
  * The end of a change; drops the lock. What was there before is forgotten when this returns: every
  * vcpu drops what its TLB knows before its next entry, and every CPU has been outside root mode,
- * where a lookup may have found it. Tables that were unlinked are freed unless another change came
- * in between: then they wait for that one's end.
+ * where a lookup may have found it. Tables that were unlinked before are freed, whatever came in
+ * between; but then it is stale still, and that change's own flush is under way or yet to come.
  */
 static void finish(struct domain *d)
 {
     struct p2m *p = &d->p2m;
     u64 change = ++p->changes;
     bool stale = p->pt.stale;
+    mfn_t retired = ptab_take_retired(&p->pt); /* none unless stale */
 
     spin_unlock(&p->lock);
     if (!stale)
@@ -66,8 +67,9 @@ static void finish(struct domain *d)
     domain_wait_end(d);
     spin_lock(&p->lock);
     if (p->changes == change)
-        ptab_flushed(&p->pt);
+        p->pt.stale = false;
     spin_unlock(&p->lock);
+    ptab_free_retired(&p->pt, retired);
 }
 
 /* Up to FOREIGN_BATCH foreign frames that stand in a row, the first ones in the range: how many,

@@ -135,9 +135,9 @@ static void retire_table(struct ptab *pt, mfn_t frame)
     pt->tables--;
 }
 
-static mfn_t retired_next(const struct ptab *pt)
+static mfn_t retired_next(const struct ptab *pt, mfn_t frame)
 {
-    const u64 *t = table_at(pt, pt->retired);
+    const u64 *t = table_at(pt, frame);
     u64 link = 0;
 
     for (unsigned i = LINK_PIECES; i-- > 0;)
@@ -145,14 +145,27 @@ static mfn_t retired_next(const struct ptab *pt)
     return link >> (LINK_BITS * LINK_PIECES - 1) ? MFN_NONE : MFN(link);
 }
 
-void ptab_flushed(struct ptab *pt)
+mfn_t ptab_take_retired(struct ptab *pt)
 {
-    while (!mfn_is_none(pt->retired)) {
-        mfn_t frame = pt->retired;
+    mfn_t first = pt->retired;
 
-        pt->retired = retired_next(pt);
+    pt->retired = MFN_NONE;
+    return first;
+}
+
+void ptab_free_retired(const struct ptab *pt, mfn_t first)
+{
+    while (!mfn_is_none(first)) {
+        mfn_t frame = first;
+
+        first = retired_next(pt, frame);
         pt->mem->free(pt->mem->ctx, frame);
     }
+}
+
+void ptab_flushed(struct ptab *pt)
+{
+    ptab_free_retired(pt, ptab_take_retired(pt));
     pt->stale = false;
 }
 

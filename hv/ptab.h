@@ -97,7 +97,7 @@ struct ptab {
     u8 max_leaf; /* the highest level that may hold a leaf; may be lowered and raised at any time */
     bool stale;  /* a TLB may still know what has been changed */
     u32 tables;  /* frames in use, unlinked ones not counted */
-    mfn_t retired; /* tables unlinked since the last ptab_flushed() */
+    mfn_t retired; /* tables unlinked, and not taken yet */
 };
 
 struct ptab_leaf {
@@ -145,5 +145,10 @@ u64 ptab_entry_written(const struct ptab *pt, u64 va, unsigned *shift);
 
 /* Every TLB has forgotten: frees what was unlinked. */
 void ptab_flushed(struct ptab *pt);
+/* The same in two steps, for changes whose flushes overlap: the tables unlinked so far, before a
+ * flush begins, and what is to be done with them after it. pt stays stale until its owner knows
+ * better. */
+mfn_t ptab_take_retired(struct ptab *pt) __must_check;
+void ptab_free_retired(const struct ptab *pt, mfn_t first);
 
 #endif

@@ -728,6 +728,34 @@ static void test_withdrawn_meanwhile(void **state)
     assert_int_equal(frame_release(removed, 1, 2), 0);
 }
 
+/* Changes that overlap all the time do not keep tables from the pool. */
+static void test_tables_go_meanwhile(void **state)
+{
+    enum { N = 16 };
+    mfn_t removed = frame_of(dom[2], 7);
+    u64 before;
+    u32 handle;
+
+    (void)state;
+    give(dom[1], 9, 2, 3, 0);
+    for (u64 i = 1; i <= N; i++)
+        assert_int_equal(map(dom[2], 1, 9, i * 512, 0, &handle), GNTST_okay);
+    assert_int_equal(dom[2]->p2m.pt.tables, 4 + N);
+    before = free_frames();
+    during_quiesce = 512;
+    assert_int_equal(p2m_remove(dom[2], GFN(7), 1), 0);
+    for (u64 i = 2; i <= N; i++) {
+        during_quiesce = i * 512;
+        p2m_flush(dom[2]);
+        assert_int_equal(during_quiesce, 0);
+        assert_int_equal(free_frames(), before + i - 1);
+    }
+    p2m_flush(dom[2]);
+    assert_int_equal(free_frames(), before + N);
+    assert_int_equal(dom[2]->p2m.pt.tables, 4);
+    assert_int_equal(frame_release(removed, 1, 2), 0);
+}
+
 static void test_limits(void **state)
 {
     u32 made = 0, handle, limit = MAP_PAGES_OTHERS * MAPS_PER_PAGE;
@@ -1265,6 +1293,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_ones_own, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_only_ram, setup, teardown),
         cmocka_unit_test_setup_teardown(test_withdrawn_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tables_go_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_large_page, setup, teardown),
