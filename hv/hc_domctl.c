@@ -19,8 +19,11 @@
 #include "hv/xstate.h"
 
 #define KIB_PER_PAGE (PAGE_SIZE / 1024)
-#define EMU_KNOWN    (XEN_X86_EMU_ALL & ~(XEN_X86_EMU_VPCI | XEN_X86_EMU_IOMMU))
-#define EMU_NEEDED   (XEN_X86_EMU_LAPIC)
+/* Two tables for each MiB, as libxl reckons (libxl_get_required_paging_memory()): four times what
+ * a guest's RAM takes when all of it is in small pages. */
+#define PAGES_PER_TABLE 128
+#define EMU_KNOWN       (XEN_X86_EMU_ALL & ~(XEN_X86_EMU_VPCI | XEN_X86_EMU_IOMMU))
+#define EMU_NEEDED      (XEN_X86_EMU_LAPIC)
 #define CDF_KNOWN \
     (XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap | XEN_DOMCTL_CDF_oos_off | XEN_DOMCTL_CDF_xs_domain)
 #define CDF_NEEDED (XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap)
@@ -202,20 +205,25 @@ static s64 set_max_vcpus(struct call *c, struct domain *d)
 static s64 set_max_mem(struct call *c, struct domain *d)
 {
     d->max_pages = c->u->u.max_mem.max_memkb / KIB_PER_PAGE;
+    p2m_allow_tables(d, P2M_TABLES + d->max_pages / PAGES_PER_TABLE);
     return 0;
 }
 
-/* Page tables come from the common pool: there is nothing to set aside, and nothing that could run
- * short. */
+/* Page tables come from the common pool: nothing is set aside, but what the domain may take of it
+ * is limited, and not to less than what was once promised. */
 static s64 set_mempool(struct call *c, struct domain *d)
 {
-    (void)d;
-    return c->u->u.paging_mempool.size & (PAGE_SIZE - 1) ? -EINVAL : 0;
+    u64 size = c->u->u.paging_mempool.size;
+
+    if (size & (PAGE_SIZE - 1))
+        return -EINVAL;
+    p2m_allow_tables(d, size >> PAGE_SHIFT);
+    return 0;
 }
 
 static s64 get_mempool(struct call *c, struct domain *d)
 {
-    c->u->u.paging_mempool.size = (u64)d->p2m.pt.tables << PAGE_SHIFT;
+    c->u->u.paging_mempool.size = (u64)d->p2m.pt.limit << PAGE_SHIFT;
     return 0;
 }
 

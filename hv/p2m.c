@@ -39,7 +39,20 @@ static unsigned max_leaf(void)
 
 int p2m_init(struct domain *d)
 {
-    return ptab_init(&d->p2m.pt, vendor->p2m_format, &p2m_table_mem, max_leaf());
+    int rc = ptab_init(&d->p2m.pt, vendor->p2m_format, &p2m_table_mem, max_leaf());
+
+    if (!d->privileged)
+        d->p2m.pt.limit = P2M_TABLES;
+    return rc;
+}
+
+void p2m_allow_tables(struct domain *d, u64 count)
+{
+    struct ptab *pt = &d->p2m.pt;
+
+    spin_lock(&d->p2m.lock);
+    pt->limit = (u32)MIN(MAX(count, (u64)pt->limit), (u64)~0u);
+    spin_unlock(&d->p2m.lock);
 }
 
 /*

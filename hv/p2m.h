@@ -32,7 +32,14 @@ struct p2m {
 /* Page tables live in frames of the pool, reached through the direct map. */
 extern const struct ptab_mem p2m_table_mem;
 
+/* How many of them a domain may have to begin with: 4 MiB, enough for 2 GiB of small pages or for
+ * 1024 pages far apart. The privileged one, which maps what all others have, is not limited. */
+#define P2M_TABLES 1024u
+
 int __must_check p2m_init(struct domain *d);
+/* From now on that many at least. Never less than before: a domain that gives up memory page by
+ * page splits large pages, and needs more tables then. Takes the lock. */
+void p2m_allow_tables(struct domain *d, u64 count);
 /* Drops every reference and table. No vcpu of d exists any more. */
 void p2m_destroy(struct domain *d);
 

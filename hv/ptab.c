@@ -204,7 +204,7 @@ static void fill_table(const struct ptab *pt, u64 *t, u64 e, unsigned level)
  * CPU may mark a leaf accessed or dirty meanwhile: then the table is filled once more. */
 static int grow(struct ptab *pt, u64 *e, unsigned level)
 {
-    mfn_t frame = pt->mem->alloc(pt->mem->ctx);
+    mfn_t frame = pt->tables < pt->limit ? pt->mem->alloc(pt->mem->ctx) : MFN_NONE;
     u64 old;
 
     if (mfn_is_none(frame))
@@ -444,7 +444,8 @@ int ptab_lookup(const struct ptab *pt, u64 va, struct ptab_leaf *leaf)
 int ptab_init(struct ptab *pt, const struct ptab_format *fmt, const struct ptab_mem *mem,
               unsigned max_leaf)
 {
-    *pt = (struct ptab){.fmt = fmt, .mem = mem, .max_leaf = (u8)max_leaf, .retired = MFN_NONE};
+    *pt = (struct ptab){
+        .fmt = fmt, .mem = mem, .max_leaf = (u8)max_leaf, .limit = ~0u, .retired = MFN_NONE};
     pt->root = mem->alloc(mem->ctx);
     if (mfn_is_none(pt->root))
         return -ENOMEM;

@@ -97,6 +97,7 @@ struct ptab {
     u8 max_leaf; /* the highest level that may hold a leaf; may be lowered and raised at any time */
     bool stale;  /* a TLB may still know what has been changed */
     u32 tables;  /* frames in use, unlinked ones not counted */
+    u32 limit;   /* of these; may be changed at any time */
     mfn_t retired; /* tables unlinked, and not taken yet */
 };
 
@@ -109,7 +110,7 @@ struct ptab_leaf {
 /* Called for each leaf that changes, with its attributes before: PTAB_A and PTAB_D are exact. */
 typedef void ptab_seen_fn(void *arg, u64 va, unsigned shift, u32 attr);
 
-/* An empty table. Returns 0 or -ENOMEM. fmt and mem must outlive pt. */
+/* An empty table, without a limit. Returns 0 or -ENOMEM. fmt and mem must outlive pt. */
 int ptab_init(struct ptab *pt, const struct ptab_format *fmt, const struct ptab_mem *mem,
               unsigned max_leaf) __must_check;
 /* Frees all tables. No CPU may walk them or remember them any more. */
@@ -117,8 +118,8 @@ void ptab_destroy(struct ptab *pt);
 
 /*
  * The next four take page-aligned addresses and sizes. They return 0; -EINVAL if the range is
- * empty, not aligned or beyond the format's reach; -ENOMEM if a table could not be had: then the
- * range is done up to some page, the rest is as it was, and the table is sound.
+ * empty, not aligned or beyond the format's reach; -ENOMEM if a table could not be had, or was one
+ * too many: then the range is done up to some page, the rest is as it was, and the table is sound.
  */
 
 /* Maps size bytes at va to pa, whatever was there before, with the largest leaves that max_leaf and

@@ -756,6 +756,34 @@ static void test_tables_go_meanwhile(void **state)
     assert_int_equal(frame_release(removed, 1, 2), 0);
 }
 
+/* Maps of one page, as far apart as they can be, end before the pool does. */
+static void test_table_limit(void **state)
+{
+    u64 before, n = 0;
+    u32 handle;
+
+    (void)state;
+    give(dom[1], 9, 2, 3, 0);
+    assert_int_equal(dom[0]->p2m.pt.limit, ~0u);
+    while (map(dom[2], 1, 9, ++n << 9, 0, &handle) == GNTST_okay)
+        ;
+    assert_int_equal(map(dom[2], 1, 9, n << 9, 0, &handle), GNTST_no_space);
+    assert_int_equal(dom[2]->p2m.pt.tables, P2M_TABLES);
+    assert_true(n > P2M_TABLES - 16);
+    assert_int_equal(entry(dom[1], 9)->flags & MARKS, MARKS);
+    p2m_allow_tables(dom[2], P2M_TABLES - 100); /* was promised more already */
+    assert_int_equal(map(dom[2], 1, 9, 512 + 1, 0, &handle), GNTST_okay);
+    p2m_allow_tables(dom[2], P2M_TABLES + 1);
+    assert_int_equal(map(dom[2], 1, 9, n << 9, 0, &handle), GNTST_okay);
+    assert_int_equal(map(dom[2], 1, 9, (n + 1) << 9, 0, &handle), GNTST_no_space);
+    p2m_allow_tables(dom[2], ~0ull);
+    assert_int_equal(dom[2]->p2m.pt.limit, ~0u);
+    before = free_frames();
+    grant_destroy(dom[2]);
+    assert_int_equal(dom[2]->p2m.pt.tables, 4);
+    assert_true(free_frames() > before + P2M_TABLES - 4);
+}
+
 static void test_limits(void **state)
 {
     u32 made = 0, handle, limit = MAP_PAGES_OTHERS * MAPS_PER_PAGE;
@@ -1294,6 +1322,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_read_only_ram, setup, teardown),
         cmocka_unit_test_setup_teardown(test_withdrawn_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tables_go_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_table_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_large_page, setup, teardown),

@@ -606,6 +606,24 @@ static void empty_tables_go(struct fixture *f)
     flush(f);
 }
 
+/* A limit is as good as no memory, but it holds nobody up who takes whole leaves out. */
+static void limited(struct fixture *f)
+{
+    f->pt.limit = 5;
+    MUST(ptab_map(&f->pt, 0, HPA(0), PAGE_SIZE, RAM));
+    MUST(ptab_map(&f->pt, 2 * MIB, HPA(0), PAGE_SIZE, RAM));
+    MUST(ptab_map(&f->pt, 4 * MIB, HPA(GIB), 2 * MIB, RAM));
+    assert_int_equal(f->pt.tables, 5);
+    assert_int_equal(ptab_map(&f->pt, 6 * MIB, HPA(0), PAGE_SIZE, RAM), -ENOMEM);
+    assert_int_equal(ptab_unmap(&f->pt, 4 * MIB, PAGE_SIZE), -ENOMEM);
+    MUST(ptab_map(&f->pt, PAGE_SIZE, HPA(0), PAGE_SIZE, RAM));
+    MUST(ptab_unmap(&f->pt, 2 * MIB, PAGE_SIZE));
+    MUST(ptab_unmap(&f->pt, 4 * MIB, PAGE_SIZE));
+    f->pt.limit = 0; /* below what it has */
+    MUST(ptab_unmap(&f->pt, 0, 8 * MIB));
+    assert_int_equal(f->pt.tables, 1);
+}
+
 /* What was begun and could not be ended leaves no table behind. */
 static void in_vain(struct fixture *f)
 {
@@ -779,6 +797,12 @@ static void test_empty_tables_go(void **state)
 {
     (void)state;
     each_kind(empty_tables_go);
+}
+
+static void test_limited(void **state)
+{
+    (void)state;
+    each_kind(limited);
 }
 
 static void test_in_vain(void **state)
@@ -1028,6 +1052,7 @@ int main(void)
         cmocka_unit_test(test_split_and_merge),
         cmocka_unit_test(test_retired_tables_translate),
         cmocka_unit_test(test_empty_tables_go),
+        cmocka_unit_test(test_limited),
         cmocka_unit_test(test_in_vain),
         cmocka_unit_test(test_retired_tables_are_left),
         cmocka_unit_test(test_refused),
