@@ -127,10 +127,11 @@ gfn_t grant_table_gfn(struct domain *d, u32 idx)
     return idx < grant_table_size(d) ? d->grant->gfn[idx] : GFN(~0ull);
 }
 
-void grant_table_placed(struct domain *d, u32 idx, gfn_t gfn)
+gfn_t grant_table_placed(struct domain *d, u32 idx, gfn_t gfn)
 {
-    if (idx < grant_table_size(d))
-        d->grant->gfn[idx] = gfn;
+    if (idx >= grant_table_size(d))
+        return gfn;
+    return GFN(__atomic_exchange_n(&d->grant->gfn[idx].v, gfn.v, __ATOMIC_RELAXED));
 }
 
 u32 grant_table_size(struct domain *d)

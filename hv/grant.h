@@ -37,9 +37,11 @@ void grant_destroy(struct domain *d);
  * does; MFN_NONE beyond the maximum or without memory. The domain owns the page (hv/frames.h). */
 mfn_t grant_table_frame(struct domain *d, u64 idx);
 
-/* Where the domain has page idx in its address space, as it was last told; all ones: nowhere. */
+/* Where the domain has page idx in its address space, as it was last told; all ones: nowhere. To
+ * tell it returns where the page was: exchanged, so that vcpus that do it at the same time each
+ * clear away another place. */
 gfn_t grant_table_gfn(struct domain *d, u32 idx);
-void grant_table_placed(struct domain *d, u32 idx, gfn_t gfn);
+gfn_t grant_table_placed(struct domain *d, u32 idx, gfn_t gfn);
 
 /* Pages of entries. */
 u32 grant_table_size(struct domain *d);

@@ -56,17 +56,17 @@ static mfn_t space_frame(struct domain *d, unsigned space, u64 idx)
     return MFN_NONE;
 }
 
-/* A page of grant entries is in one place of the domain's: it leaves the one before. */
-static s64 move_grant_frame(struct domain *d, u32 idx, mfn_t m, gfn_t to)
+/* What root mode keeps for the domain is in one place of its space: it leaves the one before, as on
+ * Xen. The guest may have put something else there meanwhile, which stays. */
+static void leave_old_place(struct domain *d, unsigned space, u64 idx, mfn_t m, gfn_t to)
 {
-    gfn_t was = grant_table_gfn(d, idx);
-    enum p2m_type type;
-    u32 attr;
+    gfn_t was = space == XENMAPSPACE_grant_table ? grant_table_placed(d, (u32)idx, to)
+                                                 : shared_info_placed(d, to);
 
-    grant_table_placed(d, idx, to);
-    if (was.v == to.v || p2m_lookup(&d->p2m, was, &type, &attr).v != m.v || type != P2M_SHARED)
-        return 0;
-    return p2m_remove(d, was, 1);
+    if (was.v == to.v)
+        return;
+    p2m_withdraw(d, was, m, P2M_SHARED);
+    p2m_flush(d);
 }
 
 /* What a guest has at gfn goes: RAM back to the pool. Its other vcpus may be at it too, so what is
@@ -117,11 +117,12 @@ static s64 add_to_physmap(struct vcpu *v, u64 at)
     if (mfn_is_none(m))
         return -EINVAL;
     rc = enter_shared(d, GFN(a.gpfn), m);
-    if (rc == 0 && a.space == XENMAPSPACE_grant_table)
-        rc = move_grant_frame(d, (u32)a.idx, m, GFN(a.gpfn));
-    if (rc == 0 && a.space == XENMAPSPACE_shared_info)
+    if (rc)
+        return rc;
+    leave_old_place(d, a.space, a.idx, m, GFN(a.gpfn));
+    if (a.space == XENMAPSPACE_shared_info)
         shared_info_refresh(d);
-    return rc;
+    return 0;
 }
 
 static s64 remove_from_physmap(struct vcpu *v, u64 at)

@@ -60,6 +60,11 @@ mfn_t shared_info_mfn(const struct domain *d)
     return virt_mfn(d->shared);
 }
 
+gfn_t shared_info_placed(struct domain *d, gfn_t gfn)
+{
+    return GFN(__atomic_exchange_n(&d->shared_gfn.v, gfn.v, __ATOMIC_RELAXED));
+}
+
 struct vcpu_info *vcpu_info(const struct vcpu *v)
 {
     if (v->info)

@@ -17,6 +17,8 @@ struct vcpu;
 int __must_check shared_info_alloc(struct domain *d);
 void shared_info_free(struct domain *d);
 mfn_t shared_info_mfn(const struct domain *d);
+/* The domain has put it at gfn; returns where it was, exchanged as grant_table_placed() does. */
+gfn_t shared_info_placed(struct domain *d, gfn_t gfn);
 
 /* Where v's vcpu_info is: in the shared page, or where the guest has put it; NULL if it has
  * neither. */

@@ -5,6 +5,7 @@
  * been shown until it is flushed: whenever that happens, each frame in it must still be held.
  */
 #define _GNU_SOURCE
+#include "hv/tools_abi.h" /* first: it asks the public headers for all they have */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +23,8 @@
 #include "hv/grant.c"
 #include "hv/foreign.c"
 #include "hv/hc_grant.c"
+#include "hv/shared_info.c"
+#include "hv/guest.h"
 #include "svm/npt.h"
 
 /* ---- The machine ---- */
@@ -38,6 +41,7 @@ struct vendor_caps vendor_caps = {.max_leaf_shift = 21};
 
 static struct domain *dom[DOMS];
 static struct vcpu *cpu[DOMS];
+static struct guest guest;
 static struct policy test_policy = {.phys_bits = 40};
 static mfn_t tlb[DOMS][GFNS]; /* frames that are not the domain's own */
 static unsigned flushes;
@@ -159,6 +163,58 @@ int guest_write(struct vcpu *v, u64 to, const void *from, size_t len)
     return 0;
 }
 
+int guest_get(struct vcpu *v, void *to, u64 at, const char *layout)
+{
+    (void)v;
+    memcpy(to, (const void *)at,
+           strcmp(layout, "2L") ? sizeof(struct xen_add_to_physmap)
+                                : sizeof(struct xen_remove_from_physmap));
+    return 0;
+}
+
+bool guest_is_wide(struct vcpu *v)
+{
+    (void)v;
+    return true;
+}
+
+struct time_scale time_tsc_scale(void)
+{
+    return (struct time_scale){0};
+}
+
+u64 time_from_tsc(u64 tsc)
+{
+    return tsc;
+}
+
+static void drop_ram(struct domain *d, u64 gfn);
+
+int guest_ram_remove(struct domain *d, gfn_t gfn, unsigned order)
+{
+    assert_int_equal(order, 0);
+    drop_ram(d, gfn.v);
+    return 0;
+}
+
+/* What else hv/hc_memory.c and hv/shared_info.c call, and not here. */
+#define NOT_HERE(type, name, ...)   \
+    type name(__VA_ARGS__)          \
+    {                               \
+        fail_msg("%s()", __func__); \
+        abort();                    \
+    }
+NOT_HERE(int, guest_put, struct vcpu *, u64, const void *, const char *)
+NOT_HERE(bool, guest_memory_concerns, struct vcpu *, u64)
+NOT_HERE(s64, guest_populate, struct vcpu *, u64, u64 *)
+NOT_HERE(s64, guest_decrease, struct vcpu *, u64, u64 *)
+NOT_HERE(s64, guest_move_page, struct vcpu *, const struct xen_add_to_physmap *)
+NOT_HERE(s64, guest_set_map, struct vcpu *, u64)
+NOT_HERE(s64, guest_claim, struct vcpu *, u64)
+NOT_HERE(s64, guest_pages, struct vcpu *, u64, unsigned)
+NOT_HERE(bool, domain_owns_ram, const struct domain *, u64)
+NOT_HERE(struct domain *, domain_from, u16)
+
 /* ---- Domains ---- */
 
 static u64 free_frames(void)
@@ -176,6 +232,7 @@ static struct domain *new_domain(unsigned slot, u16 id)
 
     d->id = id;
     d->privileged = id == 0;
+    d->guest = id ? &guest : NULL;
     d->policy = &test_policy;
     d->vcpus = 1;
     d->vcpu[0] = v;
@@ -184,6 +241,7 @@ static struct domain *new_domain(unsigned slot, u16 id)
     cpu[slot] = v;
     assert_int_equal(p2m_init(d), 0);
     assert_int_equal(grant_init(d), 0);
+    assert_int_equal(shared_info_alloc(d), 0);
     for (unsigned g = 0; g < GFNS; g++)
         tlb[slot][g] = MFN_NONE;
     return d;
@@ -228,7 +286,9 @@ static void end_domain(unsigned slot)
         for (u64 g = 0; g < GFNS; g++)
             if (is_ram(d, g))
                 drop_ram(d, g);
+    vcpu_info_forget(d->vcpu[0]);
     p2m_destroy(d);
+    shared_info_free(d);
     dom[slot] = NULL;
     free(cpu[slot]);
     free(d);
@@ -1162,6 +1222,62 @@ static void test_acquire(void **state)
     assert_int_equal(frame_refs(m), 0);
 }
 
+/* ---- What root mode keeps for a domain, in its own space ---- */
+
+static s64 add_to_physmap(unsigned slot, unsigned space, u64 idx, u64 gfn)
+{
+    struct xen_add_to_physmap a = {.domid = DOMID_SELF, .space = space, .idx = idx, .gpfn = gfn};
+
+    return hc_memory_op(cpu[slot], (const u64[HYPERCALL_ARGS]){XENMEM_add_to_physmap, (u64)&a});
+}
+
+static s64 remove_from_physmap(unsigned slot, u64 gfn)
+{
+    struct xen_remove_from_physmap r = {.domid = DOMID_SELF, .gpfn = gfn};
+
+    return hc_memory_op(cpu[slot],
+                        (const u64[HYPERCALL_ARGS]){XENMEM_remove_from_physmap, (u64)&r});
+}
+
+/* It is in one place; the one before is empty, or keeps what the guest has put there since. */
+static void moves(unsigned slot, unsigned space, mfn_t m)
+{
+    u32 tables = dom[slot]->p2m.pt.tables;
+
+    assert_int_equal(add_to_physmap(slot, space, 0, MAP_AT), 0);
+    assert_int_equal(frame_of(dom[slot], MAP_AT).v, m.v);
+    assert_int_equal(add_to_physmap(slot, space, 0, MAP_AT), 0);
+    assert_int_equal(frame_of(dom[slot], MAP_AT).v, m.v);
+    for (u64 i = 1; i < 100; i++) {
+        assert_int_equal(add_to_physmap(slot, space, 0, i << 9), 0);
+        assert_int_equal(frame_of(dom[slot], i << 9).v, m.v);
+        assert_true(mfn_is_none(frame_of(dom[slot], i == 1 ? MAP_AT : (i - 1) << 9)));
+        assert_true(dom[slot]->p2m.pt.tables <= tables + 1);
+    }
+    assert_int_equal(remove_from_physmap(slot, 99 << 9), 0);
+    add_ram(dom[slot], MAP_AT + 1);
+    assert_int_equal(add_to_physmap(slot, space, 0, MAP_AT + 1), 0); /* in RAM's place */
+    assert_int_equal(remove_from_physmap(slot, MAP_AT + 1), 0);
+    add_ram(dom[slot], MAP_AT + 1);
+    assert_int_equal(add_to_physmap(slot, space, 0, MAP_AT), 0);
+    assert_true(is_ram(dom[slot], MAP_AT + 1));
+    drop_ram(dom[slot], MAP_AT + 1);
+    assert_int_equal(dom[slot]->p2m.pt.tables, tables);
+}
+
+static void test_shared_info_moves(void **state)
+{
+    (void)state;
+    moves(1, XENMAPSPACE_shared_info, shared_info_mfn(dom[1]));
+}
+
+static void test_grant_table_moves(void **state)
+{
+    (void)state;
+    moves(1, XENMAPSPACE_grant_table, grant_table_frame(dom[1], 0));
+    assert_int_equal(grant_table_gfn(dom[1], 0).v, MAP_AT);
+}
+
 /* ---- Everything at random ---- */
 
 #define STEPS 100000
@@ -1333,6 +1449,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign_batch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_acquire, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shared_info_moves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_grant_table_moves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random, setup, teardown),
     };
 
