@@ -76,13 +76,16 @@ static int vacate(struct domain *d, gfn_t gfn)
     enum p2m_type type;
     u32 attr;
     mfn_t m = p2m_lookup(&d->p2m, gfn, &type, &attr);
+    bool taken;
 
     if (mfn_is_none(m))
         return 0;
     if (type == P2M_RAM || type == P2M_RAM_RO || type == P2M_IOREQ)
         return guest_ram_remove(d, gfn, 0);
-    p2m_withdraw(d, gfn, m, type);
+    taken = p2m_withdraw(d, gfn, m, type);
     p2m_flush(d);
+    if (taken && type == P2M_FOREIGN)
+        p2m_let_go(m);
     return 0;
 }
 

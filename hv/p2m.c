@@ -207,18 +207,22 @@ int p2m_enter(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type, u32 at
     return rc;
 }
 
-void p2m_withdraw(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type)
+bool p2m_withdraw(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type)
 {
     mfn_t there;
+    bool found;
     u64 e;
 
     spin_lock(&d->p2m.lock);
     e = entry_at(&d->p2m, gfn, &there);
-    if (e && there.v == mfn.v && entry_type(&d->p2m, e) == type) {
+    found = e && there.v == mfn.v && entry_type(&d->p2m, e) == type;
+    if (found) {
         ASSERT(ptab_unmap(&d->p2m.pt, gfn_gpa(gfn).v, PAGE_SIZE) == 0);
         d->p2m.changes++; /* a flush that began before does not cover it */
+        d->p2m.foreign -= type == P2M_FOREIGN;
     }
     spin_unlock(&d->p2m.lock);
+    return found;
 }
 
 void p2m_flush(struct domain *d)

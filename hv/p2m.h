@@ -59,9 +59,10 @@ int __must_check p2m_remove(struct domain *d, gfn_t gfn, u64 count);
  * the format's reach. P2M_FOREIGN: the caller's reference is the entry's from then on. Takes the
  * lock. */
 int __must_check p2m_enter(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type, u32 attr);
-/* Takes out what is at gfn if it is this frame, entered by p2m_enter() with this type (not
- * P2M_FOREIGN). TLBs may remember it until p2m_flush(). Takes the lock. */
-void p2m_withdraw(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type);
+/* Takes out what is at gfn if it is this frame, entered by p2m_enter() with this type: was it? TLBs
+ * may remember it until p2m_flush(). P2M_FOREIGN: then its reference is the caller's to drop. Takes
+ * the lock. */
+bool p2m_withdraw(struct domain *d, gfn_t gfn, mfn_t mfn, enum p2m_type type);
 void p2m_flush(struct domain *d);
 
 /*

@@ -1278,6 +1278,25 @@ static void test_grant_table_moves(void **state)
     assert_int_equal(grant_table_gfn(dom[1], 0).v, MAP_AT);
 }
 
+/* A guest that takes out, or builds over, what the privileged domain has mapped into it lets go of
+ * the frame: after the flush. */
+static void test_foreign_in_a_guest(void **state)
+{
+    mfn_t m = frame_of(dom[1], 3);
+
+    (void)state;
+    for (u32 i = 0; i < 2; i++) {
+        assert_int_equal(foreign_map(dom[2], GFN(MAP_AT), dom[1], GFN(3)), 0);
+        assert_int_equal(frame_refs(m), 2);
+        touch(2, MAP_AT);
+        assert_int_equal(i ? add_to_physmap(2, XENMAPSPACE_shared_info, 0, MAP_AT)
+                           : remove_from_physmap(2, MAP_AT),
+                         0);
+        assert_int_equal(frame_refs(m), 1);
+        assert_int_equal(dom[2]->p2m.foreign, 0);
+    }
+}
+
 /* ---- Everything at random ---- */
 
 #define STEPS 100000
@@ -1451,6 +1470,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_acquire, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shared_info_moves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_grant_table_moves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_foreign_in_a_guest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random, setup, teardown),
     };
 
