@@ -74,10 +74,11 @@ struct vcpu_info *vcpu_info(const struct vcpu *v)
     return &v->domain->shared->vcpu_info[v->id];
 }
 
-/* What was pending goes along, so that no event is lost. */
+/* What was pending goes along, so that no event is lost. Several vcpus may do this for one that is
+ * down: the first has done it. */
 int vcpu_info_register(struct vcpu *v, gpa_t gpa)
 {
-    struct vcpu_info *old = vcpu_info(v), *new;
+    struct vcpu_info *old = vcpu_info(v), *new, *none = NULL;
     mfn_t m;
 
     if (v->info || (gpa.v & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(*new) || gpa.v % sizeof(u64))
@@ -94,7 +95,11 @@ int vcpu_info_register(struct vcpu *v, gpa_t gpa)
     new->evtchn_upcall_pending = 1;
     new->evtchn_pending_sel = ~0ul;
     memset((u8 *)new + 4, 0xff, sizeof(u32)); /* in 32-bit code it is here */
-    __atomic_store_n(&v->info, new, __ATOMIC_RELEASE);
+    if (!__atomic_compare_exchange_n(&v->info, &none, new, false, __ATOMIC_RELEASE,
+                                     __ATOMIC_RELAXED)) {
+        p2m_let_go(m);
+        return -EINVAL;
+    }
     vcpu_info_update_time(v);
     return 0;
 }

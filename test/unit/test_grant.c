@@ -23,7 +23,10 @@
 #include "hv/grant.c"
 #include "hv/foreign.c"
 #include "hv/hc_grant.c"
+static int hold_and_wait(struct domain *d, gfn_t gfn, bool write, mfn_t *mfn);
+#define p2m_hold hold_and_wait
 #include "hv/shared_info.c"
+#undef p2m_hold
 #include "hv/guest.h"
 #include "svm/npt.h"
 
@@ -1297,6 +1300,34 @@ static void test_foreign_in_a_guest(void **state)
     }
 }
 
+static u64 during_hold; /* where another vcpu registers the same vcpu_info meanwhile */
+
+static int hold_and_wait(struct domain *d, gfn_t gfn, bool write, mfn_t *mfn)
+{
+    u64 gpa = during_hold;
+
+    during_hold = 0;
+    if (gpa)
+        assert_int_equal(vcpu_info_register(d->vcpu[0], GPA(gpa)), 0);
+    return p2m_hold(d, gfn, write, mfn);
+}
+
+/* The page of the one that counts is held, and no other. */
+static void test_vcpu_info_twice(void **state)
+{
+    (void)state;
+    assert_int_equal(vcpu_info_register(cpu[1], GPA((20 << PAGE_SHIFT) + 64)), -EFAULT);
+    during_hold = (3 << PAGE_SHIFT) + 64;
+    assert_int_equal(vcpu_info_register(cpu[1], GPA((4 << PAGE_SHIFT) + 64)), -EINVAL);
+    assert_ptr_equal(vcpu_info(cpu[1]), (u8 *)at_gfn(dom[1], 3) + 64);
+    assert_int_equal(frame_refs(frame_of(dom[1], 3)), 2);
+    assert_int_equal(frame_refs(frame_of(dom[1], 4)), 1);
+    assert_int_equal(vcpu_info_register(cpu[1], GPA((4 << PAGE_SHIFT) + 64)), -EINVAL);
+    assert_int_equal(frame_refs(frame_of(dom[1], 4)), 1);
+    vcpu_info_forget(cpu[1]);
+    assert_int_equal(frame_refs(frame_of(dom[1], 3)), 1);
+}
+
 /* ---- Everything at random ---- */
 
 #define STEPS 100000
@@ -1471,6 +1502,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shared_info_moves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_grant_table_moves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign_in_a_guest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_vcpu_info_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random, setup, teardown),
     };
 
