@@ -27,7 +27,8 @@
 #define CDF_KNOWN \
     (XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap | XEN_DOMCTL_CDF_oos_off | XEN_DOMCTL_CDF_xs_domain)
 #define CDF_NEEDED (XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap)
-#define TSC_MODES  4u /* 0: default, 1: always emulated, 2: native, 3: PVRDTSCP */
+#define BITMAP_MAX 4096u /* bits a caller has room for; libxc: for the machine's CPUs, or nodes */
+#define TSC_MODES  4u    /* 0: default, 1: always emulated, 2: native, 3: PVRDTSCP */
 
 struct call {
     struct vcpu *v;
@@ -282,14 +283,11 @@ static int read_bitmap(struct vcpu *v, const struct xenctl_bitmap *b, u64 *bits)
 
 static int write_bitmap(struct vcpu *v, const struct xenctl_bitmap *b, u64 bits)
 {
-    u32 bytes = (b->nr_bits + 7) / 8;
-    const u8 zero = 0;
+    const u64 map[BITMAP_MAX / 64] = {bits};
 
-    for (u32 i = 0; i < bytes; i++)
-        if (guest_write(v, (u64)b->bitmap.p + i, i < sizeof(bits) ? (const u8 *)&bits + i : &zero,
-                        1))
-            return -EFAULT;
-    return 0;
+    if (b->nr_bits > BITMAP_MAX)
+        return -E2BIG;
+    return guest_write(v, (u64)b->bitmap.p, map, (b->nr_bits + 7) / 8) ? -EFAULT : 0;
 }
 
 static u64 online_cpus(void)

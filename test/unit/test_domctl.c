@@ -134,10 +134,45 @@ static void test_tables(void **state)
     assert_int_equal(op.u.paging_mempool.size, 100 * PAGE_SIZE);
 }
 
+/* As many bits as the caller has room for, the rest 0, in one access; but not for ever. */
+static void test_bitmaps(void **state)
+{
+    struct xen_domctl op = {.u.vcpuaffinity.flags = XEN_VCPUAFFINITY_HARD};
+    struct xenctl_bitmap *b = &op.u.vcpuaffinity.cpumap_hard;
+    u8 map[BITMAP_MAX / 8 + 1];
+
+    (void)state;
+    b->bitmap.p = map;
+    for (u32 bits = 0; bits <= BITMAP_MAX; bits = bits * 2 + 1) {
+        memset(map, 0xff, sizeof(map));
+        b->nr_bits = bits;
+        assert_int_equal(domctl(&op, XEN_DOMCTL_getvcpuaffinity), 0);
+        assert_int_equal(map[0], bits ? 2 : 0xff);
+        for (u32 i = 1; i < (bits + 7) / 8; i++)
+            assert_int_equal(map[i], 0);
+        assert_int_equal(map[(bits + 7) / 8], 0xff);
+    }
+    b->nr_bits = BITMAP_MAX;
+    accesses = 0;
+    assert_int_equal(domctl(&op, XEN_DOMCTL_getvcpuaffinity), 0);
+    assert_true(accesses < 8);
+    b->nr_bits = BITMAP_MAX + 1;
+    assert_int_equal(domctl(&op, XEN_DOMCTL_getvcpuaffinity), -E2BIG);
+    b->nr_bits = ~0u;
+    assert_int_equal(domctl(&op, XEN_DOMCTL_getvcpuaffinity), -E2BIG);
+    assert_int_equal(map[(BITMAP_MAX + 7) / 8], 0xff);
+    b->nr_bits = 3, b->bitmap.p = NULL;
+    assert_int_equal(domctl(&op, XEN_DOMCTL_getvcpuaffinity), -EFAULT);
+    op.u.nodeaffinity.nodemap = (struct xenctl_bitmap){.nr_bits = 1, .bitmap.p = map};
+    assert_int_equal(domctl(&op, XEN_DOMCTL_getnodeaffinity), 0);
+    assert_int_equal(map[0], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_tables, setup),
+        cmocka_unit_test_setup(test_bitmaps, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
