@@ -29,7 +29,6 @@
 struct call {
     struct vcpu *v;
     struct xen_domctl *u; /* the copy */
-    bool resumable;
 };
 
 /* ---- Making, ending ---- */
@@ -70,7 +69,8 @@ static s64 create(struct call *c)
 
 static s64 destroy(struct call *c, struct domain *d)
 {
-    return guest_destroy(d, c->resumable);
+    (void)c;
+    return guest_destroy(d);
 }
 
 static s64 pause(struct call *c, struct domain *d)
@@ -503,7 +503,7 @@ static bool writes_back(u32 cmd)
 s64 hc_domctl(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
 {
     struct xen_domctl u;
-    struct call c = {v, &u, hypercall_resumable(v, __HYPERVISOR_domctl)};
+    struct call c = {v, &u};
     s64 rc;
 
     if (guest_read(v, &u, arg[0], sizeof(u)))
