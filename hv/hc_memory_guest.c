@@ -92,7 +92,7 @@ s64 guest_move_page(struct vcpu *v, const struct xen_add_to_physmap *a)
     s64 rc = 0;
     struct domain *d = find(v, a->domid, &rc);
 
-    return d ? guest_ram_move(d, GFN(a->idx), GFN(a->gpfn)) : rc;
+    return d ? guest_ram_move(d, GFN(a->idx), GFN(a->gpfn), 1) : rc;
 }
 
 /* An E820's entries, as XENMEM_memory_map will give them back. */

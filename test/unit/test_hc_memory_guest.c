@@ -39,9 +39,9 @@ int guest_ram_remove(struct domain *d, gfn_t gfn, unsigned order)
     return do_extent(d, gfn, order);
 }
 
-int guest_ram_move(struct domain *d, gfn_t from, gfn_t to)
+int guest_ram_move(struct domain *d, gfn_t from, gfn_t to, u64 count)
 {
-    (void)d, (void)from, (void)to;
+    (void)d, (void)from, (void)to, (void)count;
     fail();
     return 0;
 }
