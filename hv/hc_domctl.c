@@ -381,12 +381,19 @@ static unsigned order_for(size_t bytes)
     return order;
 }
 
-/* Off its CPUs, with its registers in memory. */
-static void still(struct domain *d)
+/* Off its CPUs, with its registers in memory. Not by guest_pause(): anybody may undo that. */
+static void hold(struct domain *d)
 {
-    guest_pause(d);
-    for (unsigned i = 0; i < d->vcpus; i++)
+    for (unsigned i = 0; i < d->vcpus; i++) {
+        vcpu_pause(d->vcpu[i]);
         vcpu_unload(d->vcpu[i]);
+    }
+}
+
+static void let_go(struct domain *d)
+{
+    for (unsigned i = 0; i < d->vcpus; i++)
+        vcpu_unpause(d->vcpu[i]);
 }
 
 static s64 get_context(struct call *c, struct domain *d)
@@ -405,9 +412,9 @@ static s64 get_context(struct call *c, struct domain *d)
     m = frames_alloc(order_for(size), FRAMES_ZERO);
     if (mfn_is_none(m))
         return -ENOMEM;
-    still(d);
+    hold(d);
     h->size = (u32)hvm_context_save(d, mfn_virt(m));
-    guest_unpause(d);
+    let_go(d);
     if (guest_write(c->v, (u64)h->buffer.p, mfn_virt(m), h->size))
         rc = -EFAULT;
     frames_free(m, order_for(size));
@@ -426,9 +433,9 @@ static s64 set_context(struct call *c, struct domain *d)
     if (mfn_is_none(m))
         return -ENOMEM;
     if (guest_read(c->v, mfn_virt(m), (u64)h->buffer.p, h->size) == 0) {
-        still(d);
+        hold(d);
         rc = hvm_context_load(d, mfn_virt(m), h->size);
-        guest_unpause(d);
+        let_go(d);
     }
     frames_free(m, order_for(h->size));
     return rc;
