@@ -61,7 +61,8 @@ struct domain {
 
     struct { /* guests: the last pages that a device model moved */
         u64 from, to, pages;
-    } moved; /* under lock; hv/hc_dm.c */
+        u64 done; /* of them, on the way elsewhere */
+    } moved;      /* under lock; hv/hc_dm.c */
 
     struct ioreq_domain *ioreq; /* guests: who models their devices (hv/ioreq.h) */
     struct intx intx;           /* guests: lines those device models hold */

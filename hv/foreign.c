@@ -84,7 +84,6 @@ static s64 map_chunk(struct vcpu *v, const struct xen_add_to_physmap_batch *b, u
 
 s64 foreign_batch(struct vcpu *v, u64 arg, u64 *start)
 {
-    bool resumable = hypercall_resumable(v, __HYPERVISOR_memory_op);
     struct xen_add_to_physmap_batch b;
     u64 first = *start;
     s64 rc = 0;
@@ -96,7 +95,7 @@ s64 foreign_batch(struct vcpu *v, u64 arg, u64 *start)
     while (*start < b.size && rc == 0) {
         u32 n = (u32)MIN(b.size - *start, (u64)CHUNK);
 
-        if (*start - first >= ELEMENTS && resumable)
+        if (*start - first >= ELEMENTS)
             return HYPERCALL_AGAIN;
         rc = map_chunk(v, &b, *start, n);
         *start += n;
@@ -174,7 +173,6 @@ static s64 tell_size(struct vcpu *v, struct xen_mem_acquire_resource *a, u64 arg
 
 s64 foreign_acquire(struct vcpu *v, u64 arg, u64 *start)
 {
-    bool resumable = hypercall_resumable(v, __HYPERVISOR_memory_op);
     struct xen_mem_acquire_resource a;
     u64 first = *start;
     s64 rc;
@@ -187,7 +185,7 @@ s64 foreign_acquire(struct vcpu *v, u64 arg, u64 *start)
     if (!a.frame_list.p)
         return tell_size(v, &a, arg);
     for (; *start < a.nr_frames; ++*start) {
-        if (*start - first >= ELEMENTS && resumable)
+        if (*start - first >= ELEMENTS)
             return HYPERCALL_AGAIN;
         rc = acquire_one(v, &a, *start);
         if (rc)

@@ -147,26 +147,23 @@ static void stop(struct domain *d)
     domain_let_go(d); /* who did not see it dying yet has finished */
 }
 
-static s64 destroy_part(struct domain *d, bool resumable)
+static s64 destroy_part(struct domain *d)
 {
     struct guest *g = d->guest;
 
     if (!d->dying)
         stop(d);
-    while (!guest_ram_release(d, &g->release_at, RELEASE_STEPS))
-        if (resumable)
-            return HYPERCALL_AGAIN;
-    return 0;
+    return guest_ram_release(d, &g->release_at, RELEASE_STEPS) ? 0 : HYPERCALL_AGAIN;
 }
 
-s64 guest_destroy(struct domain *d, bool resumable)
+s64 guest_destroy(struct domain *d)
 {
     u16 id = d->id;
     s64 rc;
 
     if (__atomic_exchange_n(&d->guest->changing, 1, __ATOMIC_SEQ_CST))
         return HYPERCALL_AGAIN;
-    rc = destroy_part(d, resumable);
+    rc = destroy_part(d);
     if (rc) {
         __atomic_store_n(&d->guest->changing, 0, __ATOMIC_SEQ_CST);
         return rc;

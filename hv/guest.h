@@ -29,9 +29,9 @@ s64 __must_check guest_create(u16 wanted, unsigned vcpus, struct domain **d);
 void guest_pause(struct domain *d);
 int guest_unpause(struct domain *d);
 
-/* Ends it and gives everything back: 0, or HYPERCALL_AGAIN while there is more (resumable: after a
- * while). The domain does not exist any more after 0. */
-s64 __must_check guest_destroy(struct domain *d, bool resumable);
+/* Ends it and gives everything back: 0, or HYPERCALL_AGAIN while there is more. The domain
+ * does not exist any more after 0. */
+s64 __must_check guest_destroy(struct domain *d);
 
 /* d by number, if it is a guest that is not being taken away; for hypercalls of the privileged
  * domain. NULL and *rc: -ESRCH, -EPERM, -EINVAL: the privileged domain itself. */

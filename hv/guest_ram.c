@@ -170,46 +170,82 @@ static void give_back(struct domain *d, mfn_t m, u64 count)
     discharge(d, count);
 }
 
-int guest_ram_remove(struct domain *d, gfn_t gfn, unsigned order)
+/* Gives RAM back; what is none is left out or, if all of it has to be, an error. */
+static int drop(struct domain *d, u64 gfn, u64 count, bool all)
 {
-    u64 count = 1ull << order, done = 0;
-
-    if (order > GUEST_RAM_ORDER_MAX || (gfn.v & (count - 1)) || !in_space(d, gfn.v, count))
-        return -EINVAL;
-    while (done < count) {
+    for (u64 end = gfn + count; gfn < end;) {
         mfn_t m = MFN_NONE;
-        s64 n = take_run(d, gfn.v + done, count - done, &m);
+        s64 n = take_run(d, gfn, end - gfn, &m);
 
+        if (n == -EINVAL && !all) {
+            gfn++;
+            continue;
+        }
         if (n < 0)
             return (int)n;
         p2m_flush(d);
         give_back(d, m, (u64)n);
-        done += (u64)n;
+        gfn += (u64)n;
     }
     return 0;
 }
 
-int guest_ram_move(struct domain *d, gfn_t from, gfn_t to)
+int guest_ram_remove(struct domain *d, gfn_t gfn, unsigned order)
 {
-    mfn_t m = MFN_NONE;
+    u64 count = 1ull << order;
+
+    if (order > GUEST_RAM_ORDER_MAX || (gfn.v & (count - 1)) || !in_space(d, gfn.v, count))
+        return -EINVAL;
+    return drop(d, gfn.v, count, true);
+}
+
+/* Runs of count pages in all, until there is one that is no RAM: then an error. */
+static int take_runs(struct domain *d, u64 gfn, u64 count, struct piece run[GUEST_RAM_MOVE_MAX],
+                     unsigned *runs)
+{
     s64 n;
+
+    for (u64 end = gfn + count; gfn < end; gfn += (u64)n) {
+        n = take_run(d, gfn, end - gfn, &run[*runs].first);
+        if (n < 0)
+            return (int)n;
+        run[(*runs)++].count = (u64)n;
+    }
+    return 0;
+}
+
+/* Frames that cannot go there are put back. */
+static int put_run(struct domain *d, u64 from, u64 to, const struct piece *run)
+{
+    int rc = drop(d, to, run->count, false)
+                 ?: enter_in_hole(d, GFN(to), run->first, run->count, ATTR_RAM);
+
+    if (rc && enter_in_hole(d, GFN(from), run->first, run->count, ATTR_RAM))
+        give_back(d, run->first, run->count);
+    if (rc == 0)
+        WRITE_ONCE(d->max_gfn, MAX(d->max_gfn, to + run->count - 1));
+    return rc;
+}
+
+/* One flush for all of them, however their frames are scattered. */
+int guest_ram_move(struct domain *d, gfn_t from, gfn_t to, u64 count)
+{
+    struct piece run[GUEST_RAM_MOVE_MAX];
+    unsigned runs = 0;
+    u64 done = 0;
     int rc;
 
-    if (!in_space(d, from.v, 1) || !in_space(d, to.v, 1))
+    if (count > GUEST_RAM_MOVE_MAX || !in_space(d, from.v, count) || !in_space(d, to.v, count))
         return -EINVAL;
     if (from.v == to.v)
         return 0;
-    n = take_run(d, from.v, 1, &m);
-    if (n < 0)
-        return (int)n;
+    rc = take_runs(d, from.v, count, run, &runs);
     p2m_flush(d);
-    rc = guest_ram_remove(d, to, 0);
-    if (rc == 0 || rc == -EINVAL)
-        rc = enter_in_hole(d, to, m, 1, ATTR_RAM);
-    if (rc && enter_in_hole(d, from, m, 1, ATTR_RAM))
-        give_back(d, m, 1);
-    if (rc == 0)
-        WRITE_ONCE(d->max_gfn, MAX(d->max_gfn, to.v));
+    for (unsigned i = 0; i < runs; done += run[i++].count) {
+        int err = put_run(d, from.v + done, to.v + done, &run[i]);
+
+        rc = rc ?: err;
+    }
     return rc;
 }
 

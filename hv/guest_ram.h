@@ -21,8 +21,10 @@ struct domain;
  * -EINVAL: not aligned, beyond the address space, no RAM there (or, to add, something); -ENOMEM. */
 int __must_check guest_ram_add(struct domain *d, gfn_t gfn, unsigned order);
 int __must_check guest_ram_remove(struct domain *d, gfn_t gfn, unsigned order);
-/* One page to another place; what was there is given back. */
-int __must_check guest_ram_move(struct domain *d, gfn_t from, gfn_t to);
+/* count pages, at most GUEST_RAM_MOVE_MAX, to another place; RAM that was there is given back. On
+ * an error some may have been moved. */
+#define GUEST_RAM_MOVE_MAX 64u
+int __must_check guest_ram_move(struct domain *d, gfn_t from, gfn_t to, u64 count);
 /* HVMMEM_*: RAM, RAM that takes no writes, or the device model's to answer for (the frame is kept).
  */
 int __must_check guest_ram_set_type(struct domain *d, gfn_t gfn, u64 count, unsigned type);

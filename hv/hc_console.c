@@ -14,26 +14,19 @@
  * next. */
 static s64 console_out(struct vcpu *v, u64 at, u32 len)
 {
-    bool resumable = hypercall_resumable(v, __HYPERVISOR_console_io);
     char text[CHUNK];
+    u32 n = MIN(len, (u32)sizeof(text));
 
     if (len > IO_MAX)
         return -EINVAL;
-    while (len) {
-        u32 n = MIN(len, (u32)sizeof(text));
-
-        if (guest_read(v, text, at, n))
-            return -EFAULT;
-        log_raw(text, n);
-        at += n;
-        len -= n;
-        if (len && resumable) {
-            hypercall_set_arg(v, 1, len);
-            hypercall_set_arg(v, 2, at);
-            return HYPERCALL_AGAIN;
-        }
-    }
-    return 0;
+    if (guest_read(v, text, at, n))
+        return -EFAULT;
+    log_raw(text, n);
+    if (n == len)
+        return 0;
+    hypercall_set_arg(v, 1, len - n);
+    hypercall_set_arg(v, 2, at + n);
+    return HYPERCALL_AGAIN;
 }
 
 static s64 console_in(struct vcpu *v, u64 at, u32 len)

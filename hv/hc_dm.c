@@ -17,7 +17,7 @@
 #define MAX_BUFS 3
 #define MSI_BASE 0xfee00000ull
 #define NO_ERROR (~0u)
-#define CHUNK    64u /* pages between two looks at interrupts */
+#define CHUNK    64u /* extents between two looks at interrupts */
 
 struct dm_call {
     struct vcpu *v;
@@ -203,6 +203,12 @@ static s64 mem_type(struct dm_call *c)
     return a->pad ? -EINVAL : guest_ram_set_type(c->d, GFN(a->first_pfn), a->nr, a->mem_type);
 }
 
+/* Are these the pages that were moved last, or what is left of them? */
+static bool is_noted(const struct domain *d, const xen_dm_op_relocate_memory_t *a)
+{
+    return a->src_gfn == d->moved.from + d->moved.done && a->size == d->moved.pages - d->moved.done;
+}
+
 /* QEMU names its video memory by the place where it has made it, and does not say when the frame
  * buffer leaves an address. A guest whose firmware gives the BAR another one, as stock OVMF does,
  * so has QEMU ask for the first move once more: the pages are then taken from where that has
@@ -214,39 +220,49 @@ static u64 where_now(struct domain *d, const xen_dm_op_relocate_memory_t *a)
     u32 attr;
 
     spin_lock(&d->lock);
-    if (d->moved.from == gfn && d->moved.pages == a->size &&
-        mfn_is_none(p2m_lookup(&d->p2m, GFN(gfn), &type, &attr)))
-        gfn = d->moved.to;
+    if (is_noted(d, a) && mfn_is_none(p2m_lookup(&d->p2m, GFN(gfn), &type, &attr)))
+        gfn = d->moved.to + d->moved.done;
     spin_unlock(&d->lock);
     return gfn;
 }
 
-static void note_move(struct domain *d, const xen_dm_op_relocate_memory_t *a)
+/* The first pages of what a names, `from` until now, have been moved. */
+static void note_move(struct domain *d, const xen_dm_op_relocate_memory_t *a, u64 from, u32 pages)
 {
     spin_lock(&d->lock);
-    d->moved.from = a->src_gfn;
-    d->moved.to = a->dst_gfn;
-    d->moved.pages = a->size;
+    if (!is_noted(d, a) || from != d->moved.to + d->moved.done) {
+        d->moved.from = a->src_gfn;
+        d->moved.to = from;
+        d->moved.pages = a->size;
+        d->moved.done = 0;
+    }
+    d->moved.done += pages;
+    if (d->moved.done == d->moved.pages) {
+        d->moved.to = a->dst_gfn + pages - d->moved.pages;
+        d->moved.done = 0;
+    }
     spin_unlock(&d->lock);
 }
 
+/* As on Xen, the argument tells what is left. */
 static s64 relocate(struct dm_call *c)
 {
-    const xen_dm_op_relocate_memory_t *a = &c->op.u.relocate_memory;
+    xen_dm_op_relocate_memory_t *a = &c->op.u.relocate_memory;
+    u32 n = MIN(a->size, GUEST_RAM_MOVE_MAX);
     u64 from;
-    s64 rc = 0;
+    s64 rc;
 
     if (a->pad)
         return -EINVAL;
     from = where_now(c->d, a);
-    for (u32 i = 0; i < a->size && rc == 0; i++) {
-        rc = guest_ram_move(c->d, GFN(from + i), GFN(a->dst_gfn + i));
-        if (READ_ONCE(c->d->dying))
-            rc = -ESRCH;
-    }
-    if (rc == 0)
-        note_move(c->d, a);
-    return rc;
+    rc = guest_ram_move(c->d, GFN(from), GFN(a->dst_gfn), n);
+    if (rc)
+        return rc;
+    note_move(c->d, a, from, n);
+    a->size -= n;
+    a->src_gfn += n;
+    a->dst_gfn += n;
+    return a->size ? HYPERCALL_AGAIN : 0;
 }
 
 /* Guests' RAM is write-back whatever they say, and devices are emulated: there is no cache to pin.
@@ -332,8 +348,8 @@ static s64 run(struct dm_call *c)
     if (c->buf[0].size < head + size || guest_read(c->v, &c->op.u, at + head, size))
         return -EFAULT;
     rc = ops[c->op.op].fn(c);
-    if (rc == 0 && (ops[c->op.op].size & BACK) && guest_write(c->v, at + head, &c->op.u, size))
-        return -EFAULT;
+    if (rc == HYPERCALL_AGAIN || (rc == 0 && (ops[c->op.op].size & BACK)))
+        return guest_write(c->v, at + head, &c->op.u, size) ? -EFAULT : rc;
     return rc;
 }
 

@@ -33,7 +33,6 @@
 struct call {
     struct vcpu *v;
     struct xen_domctl *u; /* the copy */
-    bool resumable;
 };
 
 /* ---- Making, ending ---- */
@@ -74,7 +73,8 @@ static s64 create(struct call *c)
 
 static s64 destroy(struct call *c, struct domain *d)
 {
-    return guest_destroy(d, c->resumable);
+    (void)c;
+    return guest_destroy(d);
 }
 
 static s64 pause(struct call *c, struct domain *d)
@@ -387,12 +387,19 @@ static unsigned order_for(size_t bytes)
     return order;
 }
 
-/* Off its CPUs, with its registers in memory. */
-static void still(struct domain *d)
+/* Off its CPUs, with its registers in memory. Not by guest_pause(): anybody may undo that. */
+static void hold(struct domain *d)
 {
-    guest_pause(d);
-    for (unsigned i = 0; i < d->vcpus; i++)
+    for (unsigned i = 0; i < d->vcpus; i++) {
+        vcpu_pause(d->vcpu[i]);
         vcpu_unload(d->vcpu[i]);
+    }
+}
+
+static void let_go(struct domain *d)
+{
+    for (unsigned i = 0; i < d->vcpus; i++)
+        vcpu_unpause(d->vcpu[i]);
 }
 
 static s64 get_context(struct call *c, struct domain *d)
@@ -411,9 +418,9 @@ static s64 get_context(struct call *c, struct domain *d)
     m = frames_alloc(order_for(size), FRAMES_ZERO);
     if (mfn_is_none(m))
         return -ENOMEM;
-    still(d);
+    hold(d);
     h->size = (u32)hvm_context_save(d, mfn_virt(m));
-    guest_unpause(d);
+    let_go(d);
     if (guest_write(c->v, (u64)h->buffer.p, mfn_virt(m), h->size))
         rc = -EFAULT;
     frames_free(m, order_for(size));
@@ -432,9 +439,9 @@ static s64 set_context(struct call *c, struct domain *d)
     if (mfn_is_none(m))
         return -ENOMEM;
     if (guest_read(c->v, mfn_virt(m), (u64)h->buffer.p, h->size) == 0) {
-        still(d);
+        hold(d);
         rc = hvm_context_load(d, mfn_virt(m), h->size);
-        guest_unpause(d);
+        let_go(d);
     }
     frames_free(m, order_for(h->size));
     return rc;
@@ -509,7 +516,7 @@ static bool writes_back(u32 cmd)
 s64 hc_domctl(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
 {
     struct xen_domctl u;
-    struct call c = {v, &u, hypercall_resumable(v, __HYPERVISOR_domctl)};
+    struct call c = {v, &u};
     s64 rc;
 
     if (guest_read(v, &u, arg[0], sizeof(u)))

@@ -11,9 +11,8 @@
 #include "hv/hypercall.h"
 #include "hv/vcpu.h"
 
-#define SLICE    64u
-#define MAX_HERE 1024u /* within a multicall, which cannot be advanced */
-#define VERSION  1
+#define SLICE   64u
+#define VERSION 1
 
 union batch {
     struct gnttab_map_grant_ref map[GRANT_BATCH];
@@ -78,13 +77,10 @@ static const struct {
 static s64 run_batch(struct vcpu *v, u32 cmd, u64 at, u32 count)
 {
     u32 size = batches[cmd].size;
-    bool resumable = hypercall_resumable(v, __HYPERVISOR_grant_table_op);
     union batch b;
 
-    if (count > MAX_HERE && !resumable)
-        return -E2BIG;
     for (u32 done = 0, n; done < count; done += n, at += n * size) {
-        if (done >= SLICE && resumable) {
+        if (done >= SLICE) {
             hypercall_set_arg(v, 1, at);
             hypercall_set_arg(v, 2, count - done);
             return HYPERCALL_AGAIN;

@@ -170,7 +170,6 @@ static s64 move_extent(struct domain *d, u64 gfn, unsigned order, bool out)
 /* From number *start on; returns how many extents were done in all. */
 static s64 reservation(struct vcpu *v, u64 at, u64 *start, bool out)
 {
-    bool resumable = hypercall_resumable(v, __HYPERVISOR_memory_op);
     struct xen_memory_reservation r;
     u64 first = *start;
     struct domain *d;
@@ -188,7 +187,7 @@ static s64 reservation(struct vcpu *v, u64 at, u64 *start, bool out)
     for (; *start < r.nr_extents; ++*start) {
         xen_pfn_t gfn;
 
-        if (resumable && *start - first == SLICE)
+        if (*start - first == SLICE)
             return HYPERCALL_AGAIN;
         if (guest_read(v, &gfn, (u64)r.extent_start.p + *start * sizeof(gfn), sizeof(gfn)) ||
             move_extent(d, gfn, r.extent_order, out))

@@ -15,6 +15,7 @@
 #include <xen/memory.h>
 
 #define PAGES_MAX  512u /* between two looks at interrupts */
+#define EXTENT     3u   /* what each costs besides, in pages: other CPUs may have to be told */
 #define E820_TYPES 7u
 #define LAYOUT     "LL442" /* struct xen_memory_reservation, hv/guest_args.h */
 
@@ -46,7 +47,6 @@ bool guest_memory_concerns(struct vcpu *v, u64 at)
 static s64 extents(struct vcpu *v, u64 at, u64 *start,
                    int (*fn)(struct domain *d, gfn_t gfn, unsigned order))
 {
-    bool resumable = hypercall_resumable(v, __HYPERVISOR_memory_op);
     struct xen_memory_reservation r;
     struct domain *d;
     u64 pages = 0, gfn;
@@ -62,8 +62,8 @@ static s64 extents(struct vcpu *v, u64 at, u64 *start,
     if (r.nr_extents > 1u << 25 || *start > r.nr_extents)
         return -E2BIG;
     for (; *start < r.nr_extents && r.extent_order <= GUEST_RAM_ORDER_MAX;
-         ++*start, pages += 1ull << r.extent_order) {
-        if (pages >= PAGES_MAX && resumable)
+         ++*start, pages += EXTENT + (1ull << r.extent_order)) {
+        if (pages >= PAGES_MAX)
             return HYPERCALL_AGAIN;
         d = find(v, r.domid, &rc);
         if (!d || guest_get_long(v, &gfn, (u64)r.extent_start.p, *start) ||
@@ -92,7 +92,7 @@ s64 guest_move_page(struct vcpu *v, const struct xen_add_to_physmap *a)
     s64 rc = 0;
     struct domain *d = find(v, a->domid, &rc);
 
-    return d ? guest_ram_move(d, GFN(a->idx), GFN(a->gpfn)) : rc;
+    return d ? guest_ram_move(d, GFN(a->idx), GFN(a->gpfn), 1) : rc;
 }
 
 /* An E820's entries, as XENMEM_memory_map will give them back. */

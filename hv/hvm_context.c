@@ -14,14 +14,15 @@
 #include <xen/xen.h>
 #include <xen/hvm/save.h>
 
-#define MXCSR_OFFSET 24
-#define MXCSR_MASK   0xffffu
-#define XSTATE_BV    512  /* behind the legacy region (SDM 1 13.4.2) */
-#define LEGACY_BITS  3ull /* x87 and SSE */
 #define STATE_CPU    (STATE_SEGS | STATE_DT | STATE_CR | STATE_MSRS | STATE_DR | STATE_INTR)
 #define RFLAGS_VALID 0x3f7fd7ull
 #define ATTR_VALID   0xfffu
 #define MTRR_CAP     (MTRR_VARIABLE | 1u << 8 | 1u << 10) /* count, fixed ranges, write combining */
+
+#define XSAVE_HEAD   offsetof(struct hvm_hw_cpu_xsave, save_area)
+
+/* CPUID DH tells how much a guest's features take. */
+#define XSAVE_LENGTH(policy) (u32)(XSAVE_HEAD + (policy)->xsave[0].ecx)
 
 _Static_assert(MTRR_VCNT == MTRR_VARIABLE, "as many as the record has");
 
@@ -125,6 +126,22 @@ static void save_cpu(struct vcpu *v, const struct cpu_state *s, u8 *buf, size_t 
     PUT(buf, at, CPU, (u16)v->id, &hw);
 }
 
+/* XSAVE's own form is that of the record. */
+static void save_xsave(const struct vcpu *v, u8 *buf, size_t *at)
+{
+    const struct policy *p = v->domain->policy;
+    const u64 head[] = {p->xcr0_mask, v->xcr0, p->xcr0_mask};
+    struct hvm_save_descriptor d = {CPU_XSAVE_CODE, (u16)v->id, XSAVE_LENGTH(p)};
+
+    _Static_assert(sizeof(head) == XSAVE_HEAD, "xfeature_mask, xcr0, xcr0_accum");
+    if (!p->xcr0_mask)
+        return;
+    memcpy(buf + *at, &d, sizeof(d));
+    memcpy(buf + *at + sizeof(d), head, sizeof(head));
+    memcpy(buf + *at + sizeof(d) + sizeof(head), v->xstate, d.length - sizeof(head));
+    *at += sizeof(d) + d.length;
+}
+
 static void save_mtrr(const struct vcpu *v, u64 pat, u8 *buf, size_t *at)
 {
     struct hvm_hw_mtrr hw = {
@@ -156,6 +173,7 @@ static void save_vcpu(struct vcpu *v, u8 *buf, size_t *at)
     if (v->activity != ACTIVITY_WAIT_SIPI) {
         vendor->state_get(v, STATE_CPU, &s);
         save_cpu(v, &s, buf, at);
+        save_xsave(v, buf, at);
         save_mtrr(v, s.pat, buf, at);
     }
     save_lapic(v, buf, at);
@@ -178,8 +196,8 @@ static void save_chips(struct domain *d, u8 *buf, size_t *at)
 size_t hvm_context_size(const struct domain *d)
 {
     const size_t n = sizeof(struct hvm_save_descriptor);
-    size_t vcpu = 4 * n + HVM_SAVE_LENGTH(CPU) + HVM_SAVE_LENGTH(LAPIC) +
-                  HVM_SAVE_LENGTH(LAPIC_REGS) + HVM_SAVE_LENGTH(MTRR);
+    size_t vcpu = 5 * n + HVM_SAVE_LENGTH(CPU) + HVM_SAVE_LENGTH(LAPIC) +
+                  HVM_SAVE_LENGTH(LAPIC_REGS) + HVM_SAVE_LENGTH(MTRR) + XSAVE_LENGTH(d->policy);
 
     return 6 * n + HVM_SAVE_LENGTH(HEADER) + 2 * HVM_SAVE_LENGTH(PIC) + HVM_SAVE_LENGTH(IOAPIC) +
            HVM_SAVE_LENGTH(PMTIMER) + d->vcpus * vcpu;
@@ -259,6 +277,7 @@ static void load_system(const struct hvm_hw_cpu *hw, struct cpu_state *s)
     s->cstar = hw->msr_cstar;
     s->sfmask = (u32)hw->msr_syscall_mask;
     s->efer = hw->msr_efer;
+    s->tsc_aux = (u32)hw->msr_tsc_aux;
     s->nmi_blocked = false;
     s->activity = ACTIVITY_RUN;
     s->pending_dbg = s->debugctl = 0;
@@ -295,15 +314,21 @@ static int check_cpu(const struct policy *p, const struct hvm_hw_cpu *hw)
 
 static void load_fpu(struct vcpu *v, const struct hvm_hw_cpu *hw)
 {
-    u8 *area = (u8 *)v->xstate;
+    if (hw->flags & XEN_X86_FPU_INITIALISED)
+        xstate_set_legacy(v, hw->fpu_regs);
+    else
+        xstate_reset(v);
+}
 
-    xstate_reset(v);
-    if (!(hw->flags & XEN_X86_FPU_INITIALISED))
-        return;
-    memcpy(area, hw->fpu_regs, sizeof(hw->fpu_regs));
-    *(u32 *)(void *)(area + MXCSR_OFFSET) &= MXCSR_MASK; /* other bits fault when they are loaded */
-    if (xstate_supported())
-        *(u64 *)(void *)(area + XSTATE_BV) = LEGACY_BITS;
+/* Behind its CPU record, whose legacy state is in here too. */
+static int load_xsave(struct vcpu *v, const u8 *record, u32 length)
+{
+    struct hvm_hw_cpu_xsave x;
+
+    memcpy(&x, record, sizeof(x));
+    if (x.xcr0_accum & ~v->domain->policy->xcr0_mask)
+        return -EINVAL;
+    return xstate_set(v, x.xcr0, x.xcr0_accum, record + XSAVE_HEAD, length - (u32)XSAVE_HEAD);
 }
 
 static void load_event(struct vcpu *v, const struct hvm_hw_cpu *hw)
@@ -340,7 +365,7 @@ static int load_cpu(struct vcpu *v, const void *record)
     v->activity = ACTIVITY_RUN;
     v->exit.reason = EXIT_NONE; /* what it waited for, if anything, is not its any more */
     v->replay = (struct replay){0};
-    v->tsc_aux = (u32)hw.msr_tsc_aux;
+    v->tsc_aux = s.tsc_aux;
     v->tsc_offset = hw.tsc ? hw.tsc - rdtsc() : v->tsc_offset;
     return vendor->tsc_set(v, v->tsc_offset, 0);
 }
@@ -371,7 +396,8 @@ struct halves {
     const void *pic[2];
 };
 
-static int load_record(struct domain *d, u16 type, u16 i, const void *record, struct halves *h)
+static int load_record(struct domain *d, u16 type, u16 i, const void *record, u32 length,
+                       struct halves *h)
 {
     struct hvm_hw_vioapic io;
     struct hvm_hw_pmtimer pm;
@@ -379,6 +405,8 @@ static int load_record(struct domain *d, u16 type, u16 i, const void *record, st
     switch (type) {
     case HVM_SAVE_CODE(CPU):
         return load_cpu(d->vcpu[i], record);
+    case CPU_XSAVE_CODE:
+        return load_xsave(d->vcpu[i], record, length);
     case HVM_SAVE_CODE(MTRR):
         return load_mtrr(d->vcpu[i], record);
     case HVM_SAVE_CODE(IOAPIC):
@@ -437,9 +465,10 @@ int hvm_context_load(struct domain *d, const u8 *buf, size_t size)
     const void *record;
     u16 type, instance;
     size_t at = 0;
+    u32 length;
 
-    while (rc == 0 && (record = hvm_context_next(buf, &at, &type, &instance)))
-        rc = load_record(d, type, instance, record, &halves);
+    while (rc == 0 && (record = hvm_context_next(buf, &at, &type, &instance, &length)))
+        rc = load_record(d, type, instance, record, length, &halves);
     if (rc == 0)
         rc = load_halves(d, &halves);
     for (unsigned i = 0; i < d->vcpus; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest's state as records in Xen's format (xen/hvm/save.h): a descriptor each, HEADER first, END
- * last. Records that are root mode's: CPU, LAPIC, LAPIC_REGS and MTRR for each vcpu, IOAPIC, PIC.
- * Timers and the ACPI block are the device models' own to save.
+ * last. Records that are root mode's: CPU, CPU_XSAVE, LAPIC, LAPIC_REGS and MTRR for each vcpu,
+ * IOAPIC, PIC. Timers and the ACPI block are the device models' own to save.
  */
 #ifndef HV_HVM_CONTEXT_H
 #define HV_HVM_CONTEXT_H
@@ -26,6 +26,6 @@ int __must_check hvm_context_load(struct domain *d, const u8 *buf, size_t size);
 int __must_check hvm_context_check(const u8 *buf, size_t size, unsigned vcpus);
 /* The next record behind *at, which moves; the first at 0. NULL: END. Of a list that was checked.
  */
-const void *hvm_context_next(const u8 *buf, size_t *at, u16 *type, u16 *instance);
+const void *hvm_context_next(const u8 *buf, size_t *at, u16 *type, u16 *instance, u32 *length);
 
 #endif

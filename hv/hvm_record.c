@@ -10,6 +10,7 @@ static const struct {
     u16 length; /* 0: not root mode's */
     bool per_vcpu;
     u8 instances; /* if not */
+    bool open;    /* that is the least length */
 } kinds[] = {
     [HVM_SAVE_CODE(HEADER)] = {HVM_SAVE_LENGTH(HEADER), false, 1},
     [HVM_SAVE_CODE(CPU)] = {HVM_SAVE_LENGTH(CPU), true, 0},
@@ -19,13 +20,15 @@ static const struct {
     [HVM_SAVE_CODE(LAPIC_REGS)] = {HVM_SAVE_LENGTH(LAPIC_REGS), true, 0},
     [HVM_SAVE_CODE(PMTIMER)] = {HVM_SAVE_LENGTH(PMTIMER), false, 1},
     [HVM_SAVE_CODE(MTRR)] = {HVM_SAVE_LENGTH(MTRR), true, 0},
+    [CPU_XSAVE_CODE] = {sizeof(struct hvm_hw_cpu_xsave), true, 0, true},
 };
 
 static int check_record(const struct hvm_save_descriptor *d, unsigned vcpus)
 {
     if (d->typecode >= ARRAY_SIZE(kinds) || kinds[d->typecode].length == 0)
         return -EOPNOTSUPP;
-    if (d->length != kinds[d->typecode].length)
+    if (d->length < kinds[d->typecode].length ||
+        (d->length > kinds[d->typecode].length && !kinds[d->typecode].open))
         return -EINVAL;
     return d->instance < (kinds[d->typecode].per_vcpu ? vcpus : kinds[d->typecode].instances)
                ? 0
@@ -66,7 +69,7 @@ int hvm_context_check(const u8 *buf, size_t size, unsigned vcpus)
     }
 }
 
-const void *hvm_context_next(const u8 *buf, size_t *at, u16 *type, u16 *instance)
+const void *hvm_context_next(const u8 *buf, size_t *at, u16 *type, u16 *instance, u32 *length)
 {
     struct hvm_save_descriptor d;
     const void *record;
@@ -78,5 +81,6 @@ const void *hvm_context_next(const u8 *buf, size_t *at, u16 *type, u16 *instance
     *at += sizeof(d) + d.length;
     *type = d.typecode;
     *instance = d.instance;
+    *length = d.length;
     return record;
 }

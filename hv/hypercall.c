@@ -12,8 +12,7 @@
 #include "hv/x86.h"
 #include <xen/xen.h>
 
-#define STUB_SIZE     32 /* of an entry in the hypercall page */
-#define MULTICALL_MAX 1024
+#define STUB_SIZE 32 /* of an entry in the hypercall page */
 
 struct hypercall_entry {
     hypercall_fn *fn;
@@ -69,30 +68,47 @@ static s64 call(struct vcpu *v, u64 op, const u64 arg[HYPERCALL_ARGS])
     return e->fn(v, arg);
 }
 
-/* struct multicall_entry, one after the other; each gets its own result. */
+/* true: to be issued again. Its arguments have been advanced in the entry, which goes back to the
+ * guest's memory, as on Xen. */
+static bool do_entry(struct vcpu *v, struct multicall_entry *e)
+{
+    s64 rc = -EINVAL;
+
+    v->multicall = e;
+    if (e->op != __HYPERVISOR_multicall)
+        rc = call(v, e->op, e->args);
+    v->multicall = NULL;
+    if (rc == HYPERCALL_AGAIN)
+        return true;
+    e->result = (xen_ulong_t)rc;
+    return false;
+}
+
+/* struct multicall_entry, one after the other; each gets its own result. One at a time, and then
+ * the hypercall again for the rest: interrupts wait for no more than an entry that comes alone. */
 static s64 hc_multicall(struct vcpu *v, const u64 arg[HYPERCALL_ARGS])
 {
-    u64 at = arg[0];
+    struct multicall_entry e;
     u32 count = (u32)arg[1];
+    bool again;
 
-    if (count > MULTICALL_MAX)
-        return -E2BIG;
     if (!guest_is_wide(v))
         return -ENOSYS; /* entries of 32-bit code are laid out differently; nobody in HVM sends any
                          */
-    for (u32 i = 0; i < count; i++, at += sizeof(struct multicall_entry)) {
-        struct multicall_entry e;
-
-        if (guest_read(v, &e, at, sizeof(e)))
-            return -EFAULT;
-        e.result = (xen_ulong_t)(e.op == __HYPERVISOR_multicall ? -EINVAL : call(v, e.op, e.args));
-        if ((s64)e.result == HYPERCALL_AGAIN)
-            e.result = (xen_ulong_t)-EINVAL;
-        if (guest_write(v, at + offsetof(struct multicall_entry, result), &e.result,
-                        sizeof(e.result)))
-            return -EFAULT;
-    }
-    return 0;
+    if (count == 0)
+        return 0;
+    if (guest_read(v, &e, arg[0], sizeof(e)))
+        return -EFAULT;
+    again = do_entry(v, &e);
+    if (guest_write(v, arg[0], &e, sizeof(e)))
+        return -EFAULT;
+    if (again)
+        return HYPERCALL_AGAIN;
+    if (count == 1)
+        return 0;
+    hypercall_set_arg(v, 0, arg[0] + sizeof(e));
+    hypercall_set_arg(v, 1, count - 1);
+    return HYPERCALL_AGAIN;
 }
 
 /* The arguments' registers (xen/arch-x86/xen-x86_64.h and xen-x86_32.h). */
@@ -105,14 +121,12 @@ static void get_args(const struct vcpu *v, bool wide, u64 arg[HYPERCALL_ARGS])
         arg[i] = wide ? v->gpr[regs64[i]] : (u32)v->gpr[regs32[i]];
 }
 
-bool hypercall_resumable(const struct vcpu *v, u32 op)
-{
-    return (u32)v->gpr[RAX] == op;
-}
-
 void hypercall_set_arg(struct vcpu *v, unsigned i, u64 value)
 {
-    v->gpr[guest_is_wide(v) ? regs64[i] : regs32[i]] = value;
+    if (v->multicall)
+        v->multicall->args[i] = value;
+    else
+        v->gpr[guest_is_wide(v) ? regs64[i] : regs32[i]] = value;
 }
 
 /* exit_hypercall() has moved RIP behind the instruction. */

@@ -24,13 +24,11 @@ void hypercall_init(struct domain *d);
 void hypercall_report(const struct domain *d);
 
 /* The handler asks for the whole hypercall to be issued again later: RIP stays at the instruction.
- */
+ * That is when interrupts are looked at, so no handler does more at once than they can wait for. */
 #define HYPERCALL_AGAIN ((s64)-0x7fffffff)
 
-/* Is the instruction at RIP, issued again, hypercall op? Not in a multicall: what has begun there
- * ends there. */
-bool hypercall_resumable(const struct vcpu *v, u32 op);
-/* Argument i of a hypercall that is to be issued again tells how far it has come. */
+/* Argument i of a hypercall that is to be issued again tells how far it has come. In a multicall it
+ * is the entry's. */
 void hypercall_set_arg(struct vcpu *v, unsigned i, u64 value);
 
 hypercall_fn hc_memory_op, hc_xen_version, hc_console_io, hc_vcpu_op, hc_sched_op,

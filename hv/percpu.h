@@ -27,7 +27,7 @@ struct percpu {
     struct run_queue rq;
     struct timer_queue timers;
     struct timer slice; /* ends the current vcpu's turn */
-    struct vcpu *next;  /* is given that turn: vcpu_run_next() */
+    struct vcpu *next;  /* is given that turn: vcpu_run_next(); NULL while outside */
     u64 nmis, intrs;
 };
 

@@ -76,6 +76,8 @@ static void run_vcpu(struct percpu *c, struct vcpu *v)
         v->in_guest = false;
         quiesce_inside();
         exit_handle(v);
+        if (unlikely(c->next)) /* found in this exit: it may be freed once this CPU is outside */
+            return;
     }
 }
 

@@ -296,10 +296,19 @@ static void wake(struct vcpu *v)
     v->polling = false;
 }
 
+/* What is not to be done yet. An answer is exit_resume()'s; and until that has carried out the
+ * instruction that waits for it, nothing resets v, as INIT comes between instructions. In this
+ * order: whoever answers makes the request before unblocking. */
+static u32 not_yet(const struct vcpu *v)
+{
+    if ((READ_ONCE(v->sched.blocked) & BLOCK_IOREQ) || (READ_ONCE(v->requests) & REQ_IOREQ))
+        return REQ_IOREQ | REQ_INIT | REQ_SIPI;
+    return REQ_IOREQ;
+}
+
 void vcpu_do_requests(struct vcpu *v)
 {
-    u32 r = __atomic_fetch_and(&v->requests, REQ_IOREQ,
-                               __ATOMIC_SEQ_CST); /* that one is exit_resume()'s */
+    u32 keep = not_yet(v), r = __atomic_fetch_and(&v->requests, keep, __ATOMIC_SEQ_CST) & ~keep;
 
     if (r & REQ_FLUSH_NESTED)
         vendor->tlb_flush(v, FLUSH_NESTED);

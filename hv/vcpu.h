@@ -83,6 +83,7 @@ struct vcpu {
 
     struct ram_cache ram;              /* what its walks and copies have found */
     const struct guest_paging *paging; /* in a hypercall: what its copies go by; else NULL */
+    struct multicall_entry *multicall; /* in one: what is done just now; else NULL */
 
     struct vlapic vlapic;
     struct timer apic_timer;

@@ -13,10 +13,13 @@
 #define XMM_OFFSET   160
 #define XSTATE_BV    512
 #define AREA_MIN     576
+#define HEADER_SIZE  64
 #define MXCSR_OFFSET 24
+#define MASK_OFFSET  28 /* MXCSR_MASK */
 #define FCW_OFFSET   0
 #define FCW_RESET    0x37f
 #define MXCSR_RESET  0x1f80
+#define MXCSR_KNOWN  0xffbf /* where MXCSR_MASK is 0 */
 
 #define LEAF_XSAVE   0xd
 
@@ -25,6 +28,7 @@ static const u64 groups[] = {XCR0_MPX, XCR0_AVX512};
 
 static u64 supported;              /* of XCR0; 0: FXSAVE only */
 static u32 full_size;              /* of the area for all of supported */
+static u32 mxcsr_mask;             /* of what MXCSR may hold: XRSTOR of another bit is #GP */
 static u32 ymm_offset, zmm_offset; /* of the upper halves of registers 0 to 15 */
 
 void xstate_init(void)
@@ -42,12 +46,24 @@ void xstate_init(void)
     zmm_offset = cpuid_count(LEAF_XSAVE, 6).ebx;
 }
 
+/* SDM 1 11.6.6. */
+static u32 find_mxcsr_mask(void)
+{
+    u8 image[XSTATE_BV] __aligned(16);
+    u32 mask;
+
+    __asm__ volatile("fxsave64 %0" : "=m"(image));
+    memcpy(&mask, image + MASK_OFFSET, sizeof(mask));
+    return mask ?: MXCSR_KNOWN;
+}
+
 void xstate_cpu_init(void)
 {
     write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP);
     write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (supported ? CR4_OSXSAVE : 0));
     if (supported)
         xsetbv(0, supported);
+    mxcsr_mask = find_mxcsr_mask(); /* the same on all */
 }
 
 u64 xstate_supported(void)
@@ -145,6 +161,44 @@ static bool xcr0_valid(u64 value)
         if ((value & groups[i]) && (value & groups[i]) != groups[i])
             return false;
     return true;
+}
+
+void xstate_set_legacy(struct vcpu *v, const void *image)
+{
+    u8 *area = (u8 *)v->xstate;
+
+    xstate_reset(v);
+    memcpy(area, image, XSTATE_BV);
+    *(u32 *)(area + MXCSR_OFFSET) &= mxcsr_mask;
+    if (supported)
+        *(u64 *)(area + XSTATE_BV) = XCR0_X87 | XCR0_SSE;
+}
+
+/* What XRSTOR takes without #GP (SDM 1 13.8.1): the standard form, whose header says nothing but
+ * which of the features are not in their INIT state. */
+static bool area_valid(const u8 *area, u64 features)
+{
+    u64 header[HEADER_SIZE / sizeof(u64)];
+    u32 mxcsr;
+
+    memcpy(header, area + XSTATE_BV, sizeof(header));
+    memcpy(&mxcsr, area + MXCSR_OFFSET, sizeof(mxcsr));
+    for (unsigned i = 1; i < ARRAY_SIZE(header); i++)
+        if (header[i])
+            return false;
+    return !(header[0] & ~features) && !(mxcsr & ~mxcsr_mask);
+}
+
+int xstate_set(struct vcpu *v, u64 xcr0, u64 accum, const u8 *area, u32 size)
+{
+    if (!xcr0_valid(xcr0) || !xcr0_valid(accum) || (xcr0 & ~accum))
+        return -EINVAL;
+    if (size != xstate_size(accum) || !area_valid(area, accum))
+        return -EINVAL;
+    xstate_reset(v);
+    memcpy(v->xstate, area, size);
+    v->xcr0 = xcr0;
+    return 0;
 }
 
 int xstate_set_xcr0(struct vcpu *v, u64 value)

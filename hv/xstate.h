@@ -24,6 +24,11 @@ int __must_check xstate_alloc(struct vcpu *v);
 void xstate_free(struct vcpu *v);
 /* As at power-up; v is not loaded. */
 void xstate_reset(struct vcpu *v);
+/* FXSAVE's 512 bytes, and nothing else. v is not loaded. */
+void xstate_set_legacy(struct vcpu *v, const void *image);
+/* A whole area, xstate_size(accum) bytes, from outside root mode: of a vcpu with this XCR0 that has
+ * at some time enabled what accum says. -EINVAL: no vcpu can have come to that. v is not loaded. */
+int __must_check xstate_set(struct vcpu *v, u64 xcr0, u64 accum, const u8 *area, u32 size);
 
 /* v's registers into, or out of, the CPU. */
 void xstate_restore(struct vcpu *v);

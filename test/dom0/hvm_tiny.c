@@ -208,6 +208,10 @@ static void check_moves(domid_t dom)
           "nothing is left where they were in between: %s", strerror(errno));
     check(xendevicemodel_relocate_memory(dm, dom, 16, 0x9000, 512) == 0, "moving them back: %s",
           strerror(errno));
+    check(xendevicemodel_relocate_memory(dm, dom, 200, 256, 0x8000) == 0,
+          "moving more than is moved at once: %s", strerror(errno));
+    check(xendevicemodel_relocate_memory(dm, dom, 200, 256, 256) == 0, "and back: %s",
+          strerror(errno));
 }
 
 static void fill_memory(domid_t dom)

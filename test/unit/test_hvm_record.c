@@ -15,7 +15,8 @@
 #include <xen/xen.h>
 #include <xen/hvm/save.h>
 
-#define VCPUS 2u
+#define VCPUS       2u
+#define XSAVE_LEAST (u32)sizeof(struct hvm_hw_cpu_xsave)
 
 static u8 list[16384];
 static size_t used;
@@ -47,6 +48,7 @@ static void sound(void)
 {
     begin();
     add(HVM_SAVE_CODE(CPU), 1, HVM_SAVE_LENGTH(CPU));
+    add(CPU_XSAVE_CODE, 1, XSAVE_LEAST + 256);
     add(HVM_SAVE_CODE(LAPIC), 0, HVM_SAVE_LENGTH(LAPIC));
     add(HVM_SAVE_CODE(LAPIC_REGS), 0, HVM_SAVE_LENGTH(LAPIC_REGS));
     add(HVM_SAVE_CODE(PIC), 1, HVM_SAVE_LENGTH(PIC));
@@ -69,17 +71,20 @@ static int check_exact(size_t size)
 
 static void test_sound(void **state)
 {
-    static const u16 types[] = {1, 2, 5, 6, 3, 4, 14};
+    static const u16 types[] = {1, 2, 16, 5, 6, 3, 4, 14};
     u16 type, instance;
     size_t at = 0;
     unsigned n = 0;
+    u32 length;
 
     (void)state;
     sound();
     assert_int_equal(check_exact(used), 0);
-    while (hvm_context_next(list, &at, &type, &instance))
+    while (hvm_context_next(list, &at, &type, &instance, &length)) {
         assert_int_equal(type, types[n++]);
-    assert_int_equal(n, 7);
+        assert_int_equal(length, type == 16 ? XSAVE_LEAST + 256 : length);
+    }
+    assert_int_equal(n, 8);
 }
 
 static void test_every_cut(void **state)
@@ -104,6 +109,9 @@ static void test_lies(void **state)
     assert_int_equal(with(HVM_SAVE_CODE(CPU), VCPUS, HVM_SAVE_LENGTH(CPU)), -EINVAL);
     assert_int_equal(with(HVM_SAVE_CODE(CPU), 0, HVM_SAVE_LENGTH(CPU) - 1), -EINVAL);
     assert_int_equal(with(HVM_SAVE_CODE(CPU), 0, HVM_SAVE_LENGTH(CPU) + 8), -EINVAL);
+    assert_int_equal(with(CPU_XSAVE_CODE, 0, XSAVE_LEAST), 0);
+    assert_int_equal(with(CPU_XSAVE_CODE, 0, XSAVE_LEAST - 1), -EINVAL);
+    assert_int_equal(with(CPU_XSAVE_CODE, VCPUS, XSAVE_LEAST), -EINVAL);
     assert_int_equal(with(HVM_SAVE_CODE(PIC), 2, HVM_SAVE_LENGTH(PIC)), -EINVAL);
     assert_int_equal(with(HVM_SAVE_CODE(IOAPIC), 1, HVM_SAVE_LENGTH(IOAPIC)), -EINVAL);
     assert_int_equal(with(HVM_SAVE_CODE(PIT), 0, HVM_SAVE_LENGTH(PIT)), -EOPNOTSUPP);
@@ -139,6 +147,7 @@ static void test_damage(void **state)
     for (unsigned n = 0; n < 20000; n++) {
         u16 type, instance;
         size_t at = 0;
+        u32 length;
 
         sound();
         for (unsigned k = 0; k < 3; k++) {
@@ -146,7 +155,7 @@ static void test_damage(void **state)
             list[(seed >> 33) % used] = (u8)(seed >> 20);
         }
         if (check_exact(used) == 0)
-            while (hvm_context_next(list, &at, &type, &instance))
+            while (hvm_context_next(list, &at, &type, &instance, &length))
                 assert_true(at <= used);
     }
 }
