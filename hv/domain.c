@@ -180,6 +180,7 @@ void domain_destroy(struct domain *d)
         vcpu_wait_stopped(d->vcpu[i]);
         vcpu_unload(d->vcpu[i]);
         vcpu_info_forget(d->vcpu[i]);
+        runstate_forget(d->vcpu[i]);
         vcpu_destroy(d->vcpu[i]);
     }
     d->vcpus = 0; /* none to tell of what p2m_destroy() takes out */

@@ -2,10 +2,11 @@
 #include "hv/domain.h"
 #include "hv/errno.h"
 #include "hv/evtchn.h"
+#include "hv/guest_args.h"
 #include "hv/guest_mem.h"
 #include "hv/hypercall.h"
+#include "hv/runstate.h"
 #include "hv/shared_info.h"
-#include "hv/string.h"
 #include "hv/timer.h"
 #include <xen/xen.h>
 #include <xen/vcpu.h>
@@ -28,47 +29,28 @@ static s64 register_info(struct vcpu *caller, struct vcpu *v, u64 at)
     return rc;
 }
 
-/* Where time went, as the scheduler knows it. */
-static void runstate(struct vcpu *v, struct vcpu_runstate_info *info)
-{
-    u64 now = time_ns();
-
-    memset(info, 0, sizeof(*info));
-    info->state = v->sched.running   ? RUNSTATE_running
-                  : v->sched.blocked ? RUNSTATE_blocked
-                                     : RUNSTATE_runnable;
-    info->state_entry_time = v->sched.started;
-    info->time[RUNSTATE_running] =
-        v->sched.runtime + (v->sched.running ? now - v->sched.started : 0);
-    info->time[RUNSTATE_blocked] = now - info->time[RUNSTATE_running];
-}
-
-/* Written once, now: what Linux reads of it is whether it runs, and no time is stolen from what is
- * pinned. */
 static s64 register_runstate(struct vcpu *caller, struct vcpu *v, u64 at)
 {
-    struct vcpu_register_runstate_memory_area area;
-    struct vcpu_runstate_info info;
+    u64 va;
 
-    if (guest_read(caller, &area, at, sizeof(area)))
+    if (guest_get(caller, &va, at, "L"))
         return -EFAULT;
-    runstate(v, &info);
-    return guest_write(caller, (u64)area.addr.h.p, &info, sizeof(info)) ? -EFAULT : 0;
+    return runstate_register(caller, v, va);
 }
 
 static s64 get_runstate(struct vcpu *caller, struct vcpu *v, u64 at)
 {
     struct vcpu_runstate_info info;
 
-    runstate(v, &info);
-    return guest_write(caller, at, &info, sizeof(info)) ? -EFAULT : 0;
+    runstate_get(v, &info);
+    return guest_put(caller, at, &info, RUNSTATE_LAYOUT);
 }
 
 static s64 set_timer(struct vcpu *v, u64 at)
 {
     struct vcpu_set_singleshot_timer t;
 
-    if (guest_read(v, &t, at, sizeof(t)))
+    if (guest_get(v, &t, at, "84"))
         return -EFAULT;
     if ((t.flags & VCPU_SSHOTTMR_future) && t.timeout_abs_ns < time_ns())
         return -ETIME;

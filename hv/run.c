@@ -12,6 +12,7 @@
 #include "hv/percpu.h"
 #include "hv/quiesce.h"
 #include "hv/run.h"
+#include "hv/runstate.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
 
@@ -110,6 +111,7 @@ void run_cpu(void)
             continue;
         }
         vcpu_switch_to(v);
+        runstate_enter(v);
         run_vcpu(c, v);
     }
 }

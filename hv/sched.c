@@ -119,6 +119,7 @@ static void put_current(struct run_queue *rq, bool gives_turn, u64 now)
         return;
     charge(rq, e, now);
     e->running = false;
+    e->stopped = now;
     rq->current = NULL;
     if (e->class == SCHED_URGENT && (gives_turn || e->boosted >= SCHED_SLICE_NS))
         e->class = SCHED_NORMAL;

@@ -28,6 +28,7 @@ struct sched_entity {
     u64 vruntime;              /* ns * SCHED_WEIGHT_DEFAULT / weight */
     u64 runtime;               /* ns on a CPU, in all */
     u64 started;               /* ns, when it was last picked */
+    u64 stopped;               /* ns, when its turn last ended */
     u16 weight;
     u8 class;       /* enum sched_class */
     bool boostable; /* the privileged domain's: what comes for it is urgent */

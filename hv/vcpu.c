@@ -81,6 +81,7 @@ void vcpu_block(struct vcpu *v, u32 reasons)
 
 void vcpu_unblock(struct vcpu *v, u32 reasons)
 {
+    runstate_wake(v);
     resched(sched_unblock(&v->sched, reasons));
 }
 

@@ -7,6 +7,7 @@
 #include "hv/fetch.h"
 #include "hv/insn.h"
 #include "hv/p2m.h"
+#include "hv/runstate.h"
 #include "hv/sched.h"
 #include "hv/spinlock.h"
 #include "hv/timer.h"
@@ -95,6 +96,7 @@ struct vcpu {
 
     struct vcpu_info
         *info;        /* where the guest put it, in the direct map; NULL: in the shared page */
+    struct runstate runstate;
     bool polling;     /* in SCHEDOP_poll */
     u8 upcall_vector; /* event channels by the vLAPIC; 0: by the domain's callback */
     u16 virq_port[NR_VIRQS];

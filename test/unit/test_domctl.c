@@ -73,7 +73,7 @@ struct domain *guest_find(struct vcpu *v, u16 domid, s64 *rc)
         abort();                    \
     }
 NOT_HERE(s64, guest_create, u16, unsigned, struct domain **)
-NOT_HERE(s64, guest_destroy, struct domain *, bool)
+NOT_HERE(s64, guest_destroy, struct domain *)
 NOT_HERE(void, guest_pause, struct domain *)
 NOT_HERE(int, guest_unpause, struct domain *)
 NOT_HERE(void, vcpu_unblock, struct vcpu *, u32)

@@ -67,6 +67,11 @@ struct sched_entity *sched_pick(struct run_queue *rq, struct sched_entity *next,
     return next ? next : &first.sched;
 }
 
+void runstate_enter(struct vcpu *v)
+{
+    assert_ptr_equal(boot_cpu.current, v);
+}
+
 void vcpu_switch_to(struct vcpu *v)
 {
     boot_cpu.current = v;

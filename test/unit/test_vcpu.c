@@ -65,6 +65,11 @@ void sched_block(struct sched_entity *e, u32 reasons)
     e->blocked |= reasons;
 }
 
+void runstate_wake(struct vcpu *of)
+{
+    assert_ptr_equal(of, &v);
+}
+
 int sched_unblock(struct sched_entity *e, u32 reasons)
 {
     e->blocked &= ~reasons;
