@@ -202,9 +202,16 @@ def bochs_console(machine):
     return "com1: enabled=1, mode=null" if machine.debug_port else f"com1: enabled=1, mode=file, dev={machine.log}"
 
 
+def remove_bochs_locks(machine):
+    """A killed Bochs leaves them beside its images."""
+    paths = re.findall(r"\bpath=([^,]+)", "\n".join(machine.bochs_lines))
+    for path in (machine.target, *paths):
+        Path(f"{path}.lock").unlink(missing_ok=True)
+
+
 def bochs_command(machine, workdir):
     bios = need(OVMF_WHOLE, "ovmf") if machine.path == "vmx-uefi" else need(BOCHS_BIOS, "bochsbios")
-    Path(f"{machine.target}.lock").unlink(missing_ok=True)  # a killed Bochs leaves it behind
+    remove_bochs_locks(machine)
     lines = [
         "config_interface: textconfig",
         "display_library: nogui",
@@ -395,6 +402,6 @@ def run(machine):
             seen, sentence = (watch_on_terminal if machine.terminal else watch)(machine, process, clock)
         finally:
             end(process)
-            Path(f"{machine.target}.lock").unlink(missing_ok=True)
+            remove_bochs_locks(machine)
             (workdir / "OVMF_VARS.fd").unlink(missing_ok=True)
     return Outcome(seen, sentence, time.monotonic() - start, machine.log, emulator_log, clock.seen)
