@@ -264,6 +264,8 @@ static void set_state(domid_t dom)
     op->u.hvmcontext.buffer.p = got;
     if (domctl(op, XEN_DOMCTL_gethvmcontext, dom))
         fatal("gethvmcontext: %s", strerror(errno));
+    check(domctl(op, XEN_DOMCTL_sethvmcontext, dom) == 0, "its own context was refused: %s",
+          strerror(errno));
     c = buffer(sizeof(*c));
     memcpy(c, got, sizeof(c->header_d) + sizeof(c->header));
     c->cpu_d = (struct hvm_save_descriptor){HVM_SAVE_CODE(CPU), 0, HVM_SAVE_LENGTH(CPU)};

@@ -709,6 +709,12 @@ static void outputs(void)
               (long)((struct multicall_entry *)data)->result ==
                   call2(__HYPERVISOR_xen_version, XENVER_version, 0),
           "a multicall of one call");
+    for (unsigned i = 0; i < 3; i++)
+        memcpy(data + i * sizeof(entry), &entry, sizeof(entry));
+    check(call2(__HYPERVISOR_multicall, address(data), 3) == 0 &&
+              ((struct multicall_entry *)data)[2].result ==
+                  ((struct multicall_entry *)data)[0].result,
+          "a multicall of three calls");
     entry.op = 9999;
     memcpy(data, &entry, sizeof(entry));
     check(call2(__HYPERVISOR_multicall, address(data), 1) == 0 &&
