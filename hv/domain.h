@@ -46,7 +46,7 @@ struct domain {
     xen_domain_handle_t handle;
     struct shared_info *shared;
     gfn_t shared_gfn; /* where the domain has it */
-    bool narrow; /* its shared page is laid out for 32-bit code */
+    bool narrow;      /* its shared page is laid out for 32-bit code */
     struct evtchn_table *evtchn;
     struct grant_table *grant;
     u8 callback_vector; /* 0: none */

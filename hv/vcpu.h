@@ -95,7 +95,7 @@ struct vcpu {
     struct fetch_walk fetch;
 
     struct vcpu_info
-        *info;        /* where the guest put it, in the direct map; NULL: in the shared page */
+        *info; /* where the guest put it, in the direct map; NULL: in the shared page */
     struct runstate runstate;
     bool polling;     /* in SCHEDOP_poll */
     u8 upcall_vector; /* event channels by the vLAPIC; 0: by the domain's callback */
