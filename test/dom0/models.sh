@@ -104,6 +104,14 @@ succeeds worker-follows within 20 gone "$worker"
 succeeds supervisor-listed within 20 listed 'device model gone'
 is_destroyed lost-both
 
+# By another tool: they notice and go.
+create by-xl
+succeeds xl-destroy xl destroy by-xl
+for process in $supervisor $worker $qemu; do
+    succeeds by-xl-process-gone within 20 gone "$process"
+done
+fails by-xl-not-in-the-store xenstore-read "/local/domain/0/device-model/$id/state"
+
 printf 'name = "none"\ntype = "hvm"\nmemory = 48\ndevice_model_override = "/bin/false"\n' >/run/models.cfg
 fails no-qemu vmctl create /run/models.cfg
 succeeds no-qemu-said sh -c "vmctl create /run/models.cfg 2>&1 | grep -q 'QEMU does not serve the guest'"
