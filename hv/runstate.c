@@ -53,28 +53,28 @@ void runstate_get(struct vcpu *v, struct vcpu_runstate_info *info)
 
 void runstate_wake(struct vcpu *v)
 {
-    if (v->runstate.piece[0] && v->sched.blocked)
+    if (v->runstate.place.piece[0] && v->sched.blocked)
         v->runstate.woken = time_ns();
 }
 
 /* ---- the guest's copy ---- */
 
-static size_t size_of(const struct runstate *r)
+static size_t size_of(const struct runstate_place *p)
 {
-    return r->narrow ? NARROW_SIZE : sizeof(struct vcpu_runstate_info);
+    return p->narrow ? NARROW_SIZE : sizeof(struct vcpu_runstate_info);
 }
 
-static void put(const struct runstate *r, const struct vcpu_runstate_info *info)
+static void put(const struct runstate_place *p, const struct vcpu_runstate_info *info)
 {
     u8 bytes[sizeof(*info)];
 
-    if (r->narrow)
+    if (p->narrow)
         guest_args_narrow(bytes, info, RUNSTATE_LAYOUT);
     else
         memcpy(bytes, info, sizeof(*info));
-    memcpy(r->piece[0], bytes, r->first);
-    if (r->piece[1])
-        memcpy(r->piece[1], bytes + r->first, size_of(r) - r->first);
+    memcpy(p->piece[0], bytes, p->first);
+    if (p->piece[1])
+        memcpy(p->piece[1], bytes + p->first, size_of(p) - p->first);
 }
 
 /* The guest's other vcpus may read it meanwhile, and have then asked to be told
@@ -86,29 +86,33 @@ static void update(struct vcpu *v, u64 now)
     fill(v, &info, now);
     if (v->domain->runstate_update_flag) {
         info.state_entry_time |= XEN_RUNSTATE_UPDATE;
-        put(&v->runstate, &info);
+        put(&v->runstate.place, &info);
         barrier();
         info.state_entry_time &= ~XEN_RUNSTATE_UPDATE;
     }
-    put(&v->runstate, &info);
+    put(&v->runstate.place, &info);
 }
 
 void runstate_enter(struct vcpu *v)
 {
-    if (!v->runstate.piece[0])
+    struct runstate *r = &v->runstate;
+
+    if (!READ_ONCE(r->place.piece[0]))
         return;
-    v->runstate.waited += since(v->sched.started, waits_since(v));
+    r->waited += since(v->sched.started, waits_since(v));
+    spin_lock(&r->lock);
     update(v, v->sched.started);
+    spin_unlock(&r->lock);
 }
 
 /* ---- its place ---- */
 
-static void let_go(struct runstate *r)
+static void let_go(struct runstate_place *p)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(r->piece); i++) {
-        if (r->piece[i])
-            p2m_let_go(virt_mfn((void *)ALIGN_DOWN((uintptr_t)r->piece[i], PAGE_SIZE)));
-        r->piece[i] = NULL;
+    for (unsigned i = 0; i < ARRAY_SIZE(p->piece); i++) {
+        if (p->piece[i])
+            p2m_let_go(virt_mfn((void *)ALIGN_DOWN((uintptr_t)p->piece[i], PAGE_SIZE)));
+        p->piece[i] = NULL;
     }
 }
 
@@ -128,23 +132,24 @@ static int hold(struct vcpu *caller, u64 va, void **piece)
     return 0;
 }
 
-static int hold_all(struct vcpu *caller, struct runstate *r, u64 va)
+static int hold_all(struct vcpu *caller, struct runstate_place *p, u64 va)
 {
-    size_t size = size_of(r);
+    size_t size = size_of(p);
     int rc;
 
-    r->first = (u16)MIN(size, PAGE_SIZE - va % PAGE_SIZE);
-    rc = hold(caller, va, &r->piece[0]);
-    if (rc == 0 && r->first < size)
-        rc = hold(caller, va + r->first, &r->piece[1]);
+    p->first = (u16)MIN(size, PAGE_SIZE - va % PAGE_SIZE);
+    rc = hold(caller, va, &p->piece[0]);
+    if (rc == 0 && p->first < size)
+        rc = hold(caller, va + p->first, &p->piece[1]);
     if (rc)
-        let_go(r);
+        let_go(p);
     return rc;
 }
 
 s64 runstate_register(struct vcpu *caller, struct vcpu *v, u64 va)
 {
-    struct runstate new = {.narrow = !guest_is_wide(caller)}, old;
+    struct runstate_place new = {.narrow = !guest_is_wide(caller)}, old;
+    struct runstate *r = &v->runstate;
     int rc;
 
     if (v != caller && v->activity != ACTIVITY_WAIT_SIPI)
@@ -152,18 +157,18 @@ s64 runstate_register(struct vcpu *caller, struct vcpu *v, u64 va)
     rc = hold_all(caller, &new, va);
     if (rc)
         return rc;
-    spin_lock(&v->domain->lock);
-    old = v->runstate;
-    new.woken = v == caller ? old.woken : time_ns();
-    new.waited = old.waited;
-    v->runstate = new;
+    spin_lock(&r->lock);
+    old = r->place;
+    r->place = new;
+    if (!old.piece[0])
+        r->woken = time_ns(); /* nobody has kept that so far */
     update(v, time_ns());
-    spin_unlock(&v->domain->lock);
+    spin_unlock(&r->lock);
     let_go(&old);
     return 0;
 }
 
 void runstate_forget(struct vcpu *v)
 {
-    let_go(&v->runstate);
+    let_go(&v->runstate.place);
 }

@@ -7,6 +7,7 @@
 #define HV_RUNSTATE_H
 
 #include "hv/compiler.h"
+#include "hv/spinlock.h"
 #include "hv/types.h"
 #include <xen/xen.h>
 #include <xen/vcpu.h>
@@ -16,12 +17,18 @@ struct vcpu;
 /* As hv/guest_args.h names its members. */
 #define RUNSTATE_LAYOUT "488888"
 
-struct runstate {
-    void *piece[2]; /* the place, in the direct map, in two where it crosses a page; NULL: none */
+/* In the direct map, in two pieces where it crosses a page. */
+struct runstate_place {
+    void *piece[2]; /* NULL: none */
     u16 first;      /* bytes in the first one */
     bool narrow;    /* laid out for 32-bit code */
-    u64 woken;      /* ns, when it could last go on after it was blocked */
-    u64 waited;     /* ns that it could have run and did not, in all */
+};
+
+struct runstate {
+    spinlock_t lock; /* guards place: another vcpu may give v one while v is picked for an INIT */
+    struct runstate_place place;
+    u64 woken;  /* ns, when it could last go on after it was blocked */
+    u64 waited; /* ns that it could have run and did not, in all */
 };
 
 /* Any CPU. */

@@ -201,7 +201,7 @@ static void test_refused(void **state)
     assert_int_equal(runstate_register(&v, &v, HOLE), -EFAULT);
     assert_int_equal(runstate_register(&v, &v, HOLE - 16), -EFAULT);
     assert_int_equal(held[2], 0);
-    assert_null(v.runstate.piece[0]);
+    assert_null(v.runstate.place.piece[0]);
     assert_int_equal(runstate_register(&v, &other, MIDDLE), 0);
     other.activity = ACTIVITY_RUN;
     assert_int_equal(runstate_register(&v, &other, MIDDLE), -EINVAL);
