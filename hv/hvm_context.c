@@ -348,6 +348,8 @@ static int load_cpu(struct vcpu *v, const void *record)
     struct hvm_hw_cpu hw;
     int rc;
 
+    if (vcpu_awaits_model(v)) /* the answer would be the new state's */
+        return -EBUSY;
     memcpy(&hw, record, sizeof(hw));
     rc = check_cpu(v->domain->policy, &hw);
     if (rc)
@@ -363,7 +365,7 @@ static int load_cpu(struct vcpu *v, const void *record)
     load_event(v, &hw);
     v->intr_shadow = 0;
     v->activity = ACTIVITY_RUN;
-    v->exit.reason = EXIT_NONE; /* what it waited for, if anything, is not its any more */
+    v->exit.reason = EXIT_NONE;
     v->replay = (struct replay){0};
     v->tsc_aux = s.tsc_aux;
     v->tsc_offset = hw.tsc ? hw.tsc - rdtsc() : v->tsc_offset;

@@ -18,7 +18,8 @@ size_t hvm_context_size(const struct domain *d);
  * bytes. */
 size_t hvm_context_save(struct domain *d, u8 *buf);
 /* Takes over the records there are; the rest stays as it is. -EINVAL: not such a list, or a value
- * no vcpu can have; -EOPNOTSUPP: a record that is not root mode's. Likewise paused. */
+ * no vcpu can have; -EOPNOTSUPP: a record that is not root mode's; -EBUSY: a device model works for
+ * the vcpu. Likewise paused. */
 int __must_check hvm_context_load(struct domain *d, const u8 *buf, size_t size);
 
 /* Is it such a list, with lengths and instances as they have to be? Without a look at the values.

@@ -297,12 +297,17 @@ static void wake(struct vcpu *v)
     v->polling = false;
 }
 
+/* In this order: whoever answers makes the request before unblocking. */
+bool vcpu_awaits_model(const struct vcpu *v)
+{
+    return (READ_ONCE(v->sched.blocked) & BLOCK_IOREQ) || (READ_ONCE(v->requests) & REQ_IOREQ);
+}
+
 /* What is not to be done yet. An answer is exit_resume()'s; and until that has carried out the
- * instruction that waits for it, nothing resets v, as INIT comes between instructions. In this
- * order: whoever answers makes the request before unblocking. */
+ * instruction that waits for it, nothing resets v, as INIT comes between instructions. */
 static u32 not_yet(const struct vcpu *v)
 {
-    if ((READ_ONCE(v->sched.blocked) & BLOCK_IOREQ) || (READ_ONCE(v->requests) & REQ_IOREQ))
+    if (vcpu_awaits_model(v))
         return REQ_IOREQ | REQ_INIT | REQ_SIPI;
     return REQ_IOREQ;
 }

@@ -127,6 +127,9 @@ void vcpu_run_next(struct vcpu *v);
 void vcpu_block(struct vcpu *v, u32 reasons);
 void vcpu_unblock(struct vcpu *v, u32 reasons);
 
+/* Is it in the middle of an instruction for which a device model works, or has worked? Any CPU. */
+bool vcpu_awaits_model(const struct vcpu *v);
+
 /* Waits until v, blocked by the caller, no longer runs. Counts as being outside root mode
  * (hv/quiesce.h): addresses found without a lock are stale afterwards, but for v and its domain.
  * Any CPU, no lock held. */

@@ -128,6 +128,14 @@ void vcpu_info_update_time(struct vcpu *v)
     (void)v;
 }
 
+static bool awaits_model;
+
+bool vcpu_awaits_model(const struct vcpu *v)
+{
+    (void)v;
+    return awaits_model;
+}
+
 void vcpu_request(struct vcpu *v, u32 requests)
 {
     (void)v, (void)requests;
@@ -239,6 +247,9 @@ static void test_legacy_only(void **state)
     assert_int_equal(cpu.xcr0, XCR0_X87);
     assert_int_equal(cpu.tsc_aux, 1);
     hw.flags = 0;
+    awaits_model = true;
+    assert_int_equal(load_cpu(&cpu, &hw), -EBUSY);
+    awaits_model = false;
     assert_int_equal(load_cpu(&cpu, &hw), 0);
     assert_int_equal(*(u64 *)(area + XSTATE_BV), 0);
     assert_int_equal(*(u32 *)(area + MXCSR_OFFSET), MXCSR_RESET);
