@@ -26,7 +26,6 @@ struct server {
     xendevicemodel_handle *dm;
     xenforeignmemory_handle *memory;
     xenevtchn_handle *events;
-    xenforeignmemory_resource_handle *resource;
     shared_iopage_t *page;
     evtchn_port_t port[MAX_VCPUS]; /* of ours, bound to the vcpu's */
     evtchn_port_t masked[MAX_VCPUS];
@@ -51,13 +50,14 @@ static bool open_libraries(struct server *s)
 
 static bool map_page(struct server *s)
 {
+    xenforeignmemory_resource_handle *resource;
     void *at = NULL;
 
-    s->resource = xenforeignmemory_map_resource(s->memory, s->domid, XENMEM_resource_ioreq_server,
-                                                s->id, XENMEM_resource_ioreq_server_frame_ioreq(0),
-                                                1, &at, PROT_READ | PROT_WRITE, 0);
+    resource = xenforeignmemory_map_resource(s->memory, s->domid, XENMEM_resource_ioreq_server,
+                                             s->id, XENMEM_resource_ioreq_server_frame_ioreq(0), 1,
+                                             &at, PROT_READ | PROT_WRITE, 0);
     s->page = at;
-    return s->resource || complain("The page of I/O requests cannot be mapped");
+    return resource || complain("The page of I/O requests cannot be mapped");
 }
 
 static bool bind_vcpus(struct server *s)
@@ -70,6 +70,20 @@ static bool bind_vcpus(struct server *s)
         s->port[i] = (evtchn_port_t)port;
     }
     return true;
+}
+
+/* What came of an attempt; the page is what comes last. */
+static void close_server(struct server *s)
+{
+    if (s->created)
+        xendevicemodel_destroy_ioreq_server(s->dm, s->domid, s->id);
+    if (s->events)
+        xenevtchn_close(s->events);
+    if (s->memory)
+        xenforeignmemory_close(s->memory);
+    if (s->dm)
+        xendevicemodel_close(s->dm);
+    free(s);
 }
 
 struct server *server_open(uint16_t domid, unsigned vcpus)
@@ -89,23 +103,8 @@ struct server *server_open(uint16_t domid, unsigned vcpus)
         if (s->created && map_page(s))
             return s;
     }
-    server_close(s);
+    close_server(s);
     return NULL;
-}
-
-void server_close(struct server *s)
-{
-    if (s->created)
-        xendevicemodel_destroy_ioreq_server(s->dm, s->domid, s->id);
-    if (s->resource)
-        xenforeignmemory_unmap_resource(s->memory, s->resource);
-    if (s->events)
-        xenevtchn_close(s->events);
-    if (s->memory)
-        xenforeignmemory_close(s->memory);
-    if (s->dm)
-        xendevicemodel_close(s->dm);
-    free(s);
 }
 
 static bool claim(struct server *s, int memory, uint64_t first, uint64_t last)

@@ -13,9 +13,9 @@
 struct server;
 struct ioreq;
 
-/* NULL and one sentence on standard error. vcpus: how many the guest has. */
+/* NULL and one sentence on standard error. vcpus: how many the guest has. It is the guest's for as
+ * long as that lives: one whose process has ended waits for an answer. */
 struct server *server_open(uint16_t domid, unsigned vcpus);
-void server_close(struct server *s);
 
 bool server_claim_ports(struct server *s, uint16_t first, uint16_t last);
 bool server_claim_memory(struct server *s, uint64_t first, uint64_t last);

@@ -88,14 +88,15 @@ static void set_state(struct supervisor *s, enum state state)
 }
 
 /* The guest cannot go on, and nobody else is concerned: it stays as it is, to be looked at and
- * destroyed. */
+ * destroyed. Paused beside whoever has paused it: the hypervisor counts, and vmctl_pause() refuses
+ * a second time. */
 static void fail(struct supervisor *s)
 {
     fprintf(stderr, "devmodel: %s.\n", s->reason);
     if (s->state == FAILED)
         return;
-    if (vmctl_pause(s->xen, s->config->worker.domid))
-        complain_xen(s);
+    if (xen_domctl_simple(s->xen, XEN_DOMCTL_pausedomain, s->config->worker.domid))
+        complain("The guest cannot be paused");
     put_store(s, "reason", s->reason);
     set_state(s, FAILED);
 }

@@ -27,7 +27,7 @@ static void name_medium(struct vmctl *v, uint16_t id, struct vm_drive *d)
     medium_key(id, d->unit, key, sizeof(key));
     if (strncmp(d->medium, BY_DESCRIPTOR, strlen(BY_DESCRIPTOR)) == 0 &&
         !store_get(v, 0, key, d->medium, sizeof(d->medium)))
-        snprintf(d->medium, sizeof(d->medium), "?");
+        snprintf(d->medium, sizeof(d->medium), VM_MEDIUM_UNKNOWN);
 }
 
 struct drives {

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNKNOWN "?" /* a medium whose name is not known any more (media.c) */
-
 static void take_medium(struct vm_disk *disk, const struct vm_drive *drive)
 {
     char *path;
@@ -33,7 +31,7 @@ static void take_media(struct vmctl *v, uint16_t id, struct vm_config *c)
     for (unsigned i = 0; i < c->disks; i++)
         for (unsigned n = 0; n < count; n++)
             if (c->disk[i].cdrom && drive[n].unit == c->disk[i].unit &&
-                strcmp(drive[n].medium, UNKNOWN))
+                strcmp(drive[n].medium, VM_MEDIUM_UNKNOWN))
                 take_medium(&c->disk[i], &drive[n]);
 }
 

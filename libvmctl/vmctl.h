@@ -143,6 +143,7 @@ int vmctl_type(struct vmctl *v, uint16_t id, const char *text, unsigned hold_ms)
 
 /* ---- its drives ---- */
 
+#define VM_MEDIUM_UNKNOWN "?" /* there is one, and nobody knows its name any more */
 struct vm_drive {
     unsigned unit;  /* as in struct vm_disk */
     bool removable; /* a CD drive */

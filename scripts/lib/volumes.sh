@@ -27,16 +27,18 @@ copy_guest_volume()
 # HELIUM-DISKN (the model in /sys/block): Linux gives names in the order in which disks happen to answer.
 disk_words()
 {
-    local vendor=$1 number=1 file
+    local vendor=$1 number=1 file model bochs
     shift
     for file in "$@"; do
+        model=model=HELIUM-DISK$number
+        bochs="type=disk, path=$file, mode=flat, $model"
         case $vendor-$number in
             svm-*) printf '%s\n' --qemu-arg=-drive "--qemu-arg=if=none,id=disk$number,format=raw,cache=unsafe,file=$file" \
-                --qemu-arg=-device "--qemu-arg=ide-hd,drive=disk$number,bus=ide.$number,model=HELIUM-DISK$number" ;;
-            vmx-1) printf '%s\n' --bochs-line "ata0-slave: type=disk, path=$file, mode=flat, model=HELIUM-DISK$number" ;;
+                --qemu-arg=-device "--qemu-arg=ide-hd,drive=disk$number,bus=ide.$number,$model" ;;
+            vmx-1) printf '%s\n' --bochs-line "ata0-slave: $bochs" ;;
             vmx-2) printf '%s\n' --bochs-line "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15" \
-                --bochs-line "ata1-master: type=disk, path=$file, mode=flat, model=HELIUM-DISK$number" ;;
-            vmx-3) printf '%s\n' --bochs-line "ata1-slave: type=disk, path=$file, mode=flat, model=HELIUM-DISK$number" ;;
+                --bochs-line "ata1-master: $bochs" ;;
+            vmx-3) printf '%s\n' --bochs-line "ata1-slave: $bochs" ;;
         esac
         number=$((number + 1))
     done
