@@ -135,17 +135,6 @@ int boot_mem_add(struct boot_info *bi, u64 base, u64 size, enum boot_mem_type ty
     return err;
 }
 
-bool boot_mem_is(const struct boot_info *bi, u64 base, u64 size, enum boot_mem_type type)
-{
-    u32 i = first_above(bi, base);
-    const struct boot_region *r = &bi->region[i];
-
-    /* Neighbours of one type are one region, so the whole range lies in this one or is not all
-     * type. */
-    return size && i < bi->region_count && r->type == type && r->base <= base &&
-           size <= region_end(r) - base;
-}
-
 enum boot_mem_type boot_mem_from_e820(u32 type)
 {
     switch (type) {

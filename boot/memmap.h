@@ -26,9 +26,6 @@
  */
 int boot_mem_add(struct boot_info *bi, u64 base, u64 size, enum boot_mem_type type) __must_check;
 
-/* Whether all of [base, base + size) has this type. False for an empty range. */
-bool boot_mem_is(const struct boot_info *bi, u64 base, u64 size, enum boot_mem_type type);
-
 /* The type of an E820 entry, which is also that of a multiboot2 memory map entry. */
 enum boot_mem_type boot_mem_from_e820(u32 type);
 

@@ -68,6 +68,7 @@ struct domain {
     struct intx intx;           /* guests: lines those device models hold */
     u32 pm_timer;               /* guests: its value at time_ns() zero (hv/pm_timer.h) */
     struct guest *guest;        /* guests: how they are controlled (hv/guest.h) */
+    spinlock_t context_lock;    /* guests: one tool at a time saves or loads the state of a vcpu */
 
     struct mmio_range mmio[DOMAIN_MMIO_RANGES]; /* devices in root mode */
     unsigned mmio_ranges;

@@ -419,7 +419,9 @@ static s64 get_context(struct call *c, struct domain *d)
     if (mfn_is_none(m))
         return -ENOMEM;
     hold(d);
+    spin_lock(&d->context_lock);
     h->size = (u32)hvm_context_save(d, mfn_virt(m));
+    spin_unlock(&d->context_lock);
     let_go(d);
     if (guest_write(c->v, (u64)h->buffer.p, mfn_virt(m), h->size))
         rc = -EFAULT;
@@ -440,7 +442,9 @@ static s64 set_context(struct call *c, struct domain *d)
         return -ENOMEM;
     if (guest_read(c->v, mfn_virt(m), (u64)h->buffer.p, h->size) == 0) {
         hold(d);
+        spin_lock(&d->context_lock);
         rc = hvm_context_load(d, mfn_virt(m), h->size);
+        spin_unlock(&d->context_lock);
         let_go(d);
     }
     frames_free(m, order_for(h->size));

@@ -56,9 +56,8 @@ struct vendor_ops {
     /* Boot CPU, once. 0 and *caps, or -ENODEV with *why: one sentence that says what is missing and
      * what the user can do about it. Tells "not this vendor" by -ENOENT. */
     int (*probe)(struct vendor_caps *caps, const char **why);
-    /* On each CPU, before its first vcpu / when it stops. */
+    /* On each CPU, before its first vcpu; for good: a reset of the machine ends it. */
     int (*cpu_on)(void);
-    void (*cpu_off)(void);
 
     /* Any CPU, domain not yet or no longer running. Everything of the domain's MSRs and ports exits
      * until allowed. d->p2m is ready. */

@@ -327,14 +327,6 @@ static int deliver_lvt(struct vlapic *v, enum apic_reg r)
     return lvt & APIC_LVT_MASKED ? -ENODEV : deliver(v, LVT_MODE(lvt), LVT_VECTOR(lvt), false);
 }
 
-/* A counter overflow masks its own entry (SDM 3A 11.5.1). */
-void vlapic_raise_lvt(struct vlapic *v, enum apic_reg lvt)
-{
-    deliver_lvt(v, lvt);
-    if (lvt == APIC_LVT_PERF)
-        *reg(v, lvt) |= APIC_LVT_MASKED;
-}
-
 /* Which events stand for an active INTR line. After any change of LVT0, LVT1 or APIC base. */
 static void update_extint(struct vlapic *v)
 {

@@ -226,9 +226,6 @@ int vlapic_post(struct vlapic *v, u8 vector, bool level);
 /* Drives pin LINT0 or LINT1 (0 or 1). Any CPU, one at a time per pin. */
 void vlapic_set_lint(struct vlapic *v, unsigned int pin, bool level);
 
-/* Performance counter overflow, thermal event: one of APIC_LVT_PERF, APIC_LVT_THERMAL. */
-void vlapic_raise_lvt(struct vlapic *v, enum apic_reg lvt);
-
 void vlapic_set_tpr(struct vlapic *v, u8 tpr);
 void vlapic_eoi(struct vlapic *v);
 

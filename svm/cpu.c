@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* AMD-V of each CPU on and off, and the two pages it needs (APM 2 15.4, 15.30). */
+/* AMD-V of each CPU, and the two pages it needs (APM 2 15.4, 15.30). */
 #include "hv/cpu.h"
 #include "hv/errno.h"
 #include "hv/frames.h"
@@ -16,11 +16,8 @@ static struct percpu_vendor cpus[MAX_CPUS];
 
 static int alloc_pages(struct percpu_vendor *c)
 {
-    mfn_t m;
+    mfn_t m = frames_alloc(CPU_ORDER, FRAMES_ZERO);
 
-    if (c->host.v)
-        return 0;
-    m = frames_alloc(CPU_ORDER, FRAMES_ZERO);
     if (mfn_is_none(m))
         return -ENOMEM;
     c->hsave = m;
@@ -41,8 +38,7 @@ static int enable(void)
     return 0;
 }
 
-/* The generation goes on where it was, so that no vcpu takes an old ASID for a new one; nothing is
- * known about the TLB, hence the first ASID comes with a flush. */
+/* No vcpu is of generation 0. Nothing is known about the TLB: the first ASID comes with a flush. */
 int svm_cpu_on(void)
 {
     struct percpu *cpu = this_cpu();
@@ -65,17 +61,4 @@ int svm_cpu_on(void)
         wrmsr(MSR_TSC_RATIO, c->tsc_ratio);
     cpu->vendor = c;
     return 0;
-}
-
-/* The pages stay with the CPU, which may come back. */
-void svm_cpu_off(void)
-{
-    struct percpu *cpu = this_cpu();
-
-    if (!cpu->vendor)
-        return;
-    wrmsr(MSR_VM_HSAVE_PA, 0);
-    wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
-    wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) & ~VM_CR_R_INIT);
-    cpu->vendor = NULL;
 }

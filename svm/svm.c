@@ -9,7 +9,6 @@ static const struct vendor_ops svm_ops = {
     .hypercall = {0x0f, 0x01, 0xd9}, /* VMMCALL */
     .probe = svm_probe,
     .cpu_on = svm_cpu_on,
-    .cpu_off = svm_cpu_off,
     .vm_init = svm_vm_init,
     .vm_fini = svm_vm_fini,
     .vcpu_init = svm_vcpu_init,

@@ -83,7 +83,6 @@ int svm_probe(struct vendor_caps *caps, const char **why);
 
 /* cpu.c */
 int svm_cpu_on(void);
-void svm_cpu_off(void);
 
 /* vm.c */
 int svm_vm_init(struct domain *d);

@@ -55,7 +55,7 @@ static void read_switched_msrs(struct percpu_vendor *c)
 
 static int alloc_vmxon(struct percpu_vendor *c)
 {
-    mfn_t m = c->vmxon ? virt_mfn(c->vmxon) : frames_alloc(0, FRAMES_ZERO);
+    mfn_t m = frames_alloc(0, FRAMES_ZERO);
 
     if (mfn_is_none(m))
         return -ENOMEM;
@@ -89,19 +89,6 @@ int vmx_cpu_on(void)
     c->loaded = NULL;
     cpu->vendor = c;
     return 0;
-}
-
-/* The VMXON region stays with the CPU, which may come back. */
-void vmx_cpu_off(void)
-{
-    struct percpu *cpu = this_cpu();
-
-    if (!cpu->vendor)
-        return;
-    ASSERT(!cpu->vendor->loaded);
-    __asm__ volatile("vmxoff" ::: "cc", "memory");
-    write_cr4(read_cr4() & ~CR4_VMXE);
-    cpu->vendor = NULL;
 }
 
 bool vmcs_is_loaded(const struct vcpu *v)

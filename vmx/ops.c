@@ -9,7 +9,6 @@ static const struct vendor_ops vmx_ops = {
     .hypercall = {0x0f, 0x01, 0xc1}, /* VMCALL */
     .probe = vmx_probe,
     .cpu_on = vmx_cpu_on,
-    .cpu_off = vmx_cpu_off,
     .vm_init = vmx_vm_init,
     .vm_fini = vmx_vm_fini,
     .vcpu_init = vmx_vcpu_init,

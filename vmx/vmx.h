@@ -78,7 +78,6 @@ int vmx_probe(struct vendor_caps *caps, const char **why);
 
 /* cpu.c: VMX operation on and off, and which VMCS is current. */
 int vmx_cpu_on(void);
-void vmx_cpu_off(void);
 /* Makes an empty VMCS of a fresh region. */
 void vmcs_init(struct vcpu *v);
 /* v's VMCS becomes / ceases to be this CPU's current one, until the next vcpu's. */

@@ -92,7 +92,25 @@ static int catch_faults(void)
     return 0;
 }
 
-static int make_ldt(void)
+/* VERW and VERR set ZF if the selector names such a segment: there are virtual machines whose
+ * modify_ldt() succeeds, and whose LDTR stays empty, and kernels without 32-bit code. */
+static bool is_writable(u16 sel)
+{
+    bool zf;
+
+    __asm__ volatile("verw %1" : "=@ccz"(zf) : "rm"(sel));
+    return zf;
+}
+
+static bool is_readable(u16 sel)
+{
+    bool zf;
+
+    __asm__ volatile("verr %1" : "=@ccz"(zf) : "rm"(sel));
+    return zf;
+}
+
+static bool make_ldt(void)
 {
     for (unsigned n = 0; n < ARRAY_SIZE(ldt); n++) {
         struct user_desc d = ldt[n];
@@ -100,9 +118,9 @@ static int make_ldt(void)
         d.base_addr = NATIVE_WINDOW;
         d.useable = 1;
         if (syscall(SYS_modify_ldt, 0x11, &d, sizeof(d)))
-            return -1;
+            return false;
     }
-    return 0;
+    return is_writable(SEL_BIG);
 }
 
 int native_init(void)
@@ -118,7 +136,9 @@ int native_init(void)
     memcpy((void *)STUB, jump, sizeof(jump));
     memcpy((u8 *)STUB + sizeof(jump), &target, sizeof(target));
     native_state->avx = (u64)__builtin_cpu_supports("avx");
-    return catch_faults() ?: make_ldt();
+    native_state->code32 = is_readable(SEL_CODE32);
+    native_state->ldt = native_state->code32 && make_ldt();
+    return catch_faults();
 }
 
 /* As modify_ldt() makes descriptors: DPL 3, present, accessed, type by contents. */

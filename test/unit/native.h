@@ -44,7 +44,8 @@ struct native {
     u64 host_rsp;
     u64 ds, es, gs;
     u64 avx; /* ymm is loaded and stored in full, else the lower halves */
-    u64 unused;
+    u32 code32; /* there is 32-bit code, by Linux's selector */
+    u32 ldt;    /* and 16-bit code and more segments, by the LDT's */
     u8 ymm[16][32];
     /* Out: the exception, or -1. */
     s64 trap;
@@ -52,7 +53,7 @@ struct native {
     u64 rip; /* of a fault */
 };
 
-/* 0, or -1: this machine does not allow it (no modify_ldt, address taken). */
+/* 0, or -1: this machine does not allow it (address taken). */
 int native_init(void);
 
 /* The segment as the emulator is to see it. sel is one of enum native_selector. */

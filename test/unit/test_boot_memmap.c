@@ -155,20 +155,6 @@ static void test_full(void **state)
     add(0x1000, 0x1000, BOOT_MEM_USABLE); /* its left neighbour grows: one more for a moment only */
 }
 
-static void test_is(void **state)
-{
-    (void)state;
-    add(0x1000, 0x3000, BOOT_MEM_USABLE);
-    add(0x4000, 0x1000, BOOT_MEM_NVS);
-    assert_true(boot_mem_is(&bi, 0x1000, 0x3000, BOOT_MEM_USABLE));
-    assert_true(boot_mem_is(&bi, 0x1fff, 1, BOOT_MEM_USABLE));
-    assert_false(boot_mem_is(&bi, 0x1000, 0x3001, BOOT_MEM_USABLE));
-    assert_false(boot_mem_is(&bi, 0xfff, 2, BOOT_MEM_USABLE));
-    assert_false(boot_mem_is(&bi, 0x1000, 0, BOOT_MEM_USABLE));
-    assert_false(boot_mem_is(&bi, 0x1000, ~0ull, BOOT_MEM_USABLE));
-    assert_false(boot_mem_is(&bi, 0x5000, 1, BOOT_MEM_NVS));
-}
-
 /* A second opinion: 64 pages, the strictest type of each kept in an array. */
 #define PAGES 64
 static const int rank[] = {-1, 0, 5, 2, 3, 4, 6, 1};
@@ -286,7 +272,6 @@ int main(void)
         cmocka_unit_test_setup(test_loader_makes_no_memory, start),
         cmocka_unit_test_setup(test_covers_holes_and_regions, start),
         cmocka_unit_test_setup(test_full, start),
-        cmocka_unit_test_setup(test_is, start),
         cmocka_unit_test_setup(test_random_against_model, start),
         cmocka_unit_test(test_e820_types),
         cmocka_unit_test(test_efi_types),

@@ -51,6 +51,14 @@ static void put_text_tag(u32 type, const char *text)
     put(text, strlen(text) + 1);
 }
 
+static void check_region(unsigned i, u64 base, u64 size, enum boot_mem_type type)
+{
+    assert_true(i < bi.region_count);
+    assert_int_equal(bi.region[i].base, base);
+    assert_int_equal(bi.region[i].size, size);
+    assert_int_equal(bi.region[i].type, type);
+}
+
 static void put_module(u32 start, u32 end, const char *cmdline)
 {
     open_tag(3, 8 + (u32)strlen(cmdline) + 1);
@@ -145,9 +153,9 @@ static void test_everything(void **state)
     assert_string_equal(&bi.strings[bi.module[0].name], "");
     assert_int_equal(bi.module[1].size, 0);
     assert_int_equal(bi.region_count, 3);
-    assert_true(boot_mem_is(&bi, 0, 0x9f000, BOOT_MEM_USABLE));
-    assert_true(boot_mem_is(&bi, 0x100000, 0x700000, BOOT_MEM_USABLE));
-    assert_true(boot_mem_is(&bi, 0xfe000000, 0x1000, BOOT_MEM_RESERVED));
+    check_region(0, 0, 0x9f000, BOOT_MEM_USABLE);
+    check_region(1, 0x100000, 0x700000, BOOT_MEM_USABLE);
+    check_region(2, 0xfe000000, 0x1000, BOOT_MEM_RESERVED);
     assert_int_equal(bi.framebuffer.present, 1);
     assert_int_equal(bi.framebuffer.base, 0xfd000000);
     assert_int_equal(bi.framebuffer.pitch, 4096);
@@ -166,8 +174,8 @@ static void test_larger_mmap_entries(void **state)
     (void)state;
     put_mmap(40, 2, (const u64[][3]){{0x100000, 0x1000, 1}, {0x200000, 0x1000, 3}});
     assert_null(parse());
-    assert_true(boot_mem_is(&bi, 0x100000, 0x1000, BOOT_MEM_USABLE));
-    assert_true(boot_mem_is(&bi, 0x200000, 0x1000, BOOT_MEM_ACPI));
+    check_region(0, 0x100000, 0x1000, BOOT_MEM_USABLE);
+    check_region(1, 0x200000, 0x1000, BOOT_MEM_ACPI);
 }
 
 static void test_newer_rsdp_wins(void **state)

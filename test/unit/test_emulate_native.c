@@ -412,7 +412,7 @@ static u16 choose_selector(const struct trial *t)
     static const u16 all[] = {SEL_BIG,   SEL_BIG,  SEL_FLAT,     SEL_DATA16,
                               SEL_SHORT, SEL_DOWN, SEL_READ_ONLY};
 
-    if (t->mode == MODE_64)
+    if (t->mode == MODE_64 || !native_state->ldt)
         return SEL_FLAT;
     return all[random_below(ARRAY_SIZE(all))];
 }
@@ -423,7 +423,7 @@ static void choose_segments(struct trial *t)
 
     t->ds = choose_selector(t);
     t->es = choose_selector(t);
-    t->ss = t->mode == MODE_64 ? SEL_FLAT : stacks[random_below(ARRAY_SIZE(stacks))];
+    t->ss = t->mode == MODE_64 || !native_state->ldt ? SEL_FLAT : stacks[random_below(ARRAY_SIZE(stacks))];
 }
 
 static u16 code_selector(enum cpu_mode mode)
@@ -431,9 +431,14 @@ static u16 code_selector(enum cpu_mode mode)
     return mode == MODE_64 ? SEL_CODE64 : mode == MODE_32 ? SEL_CODE32 : SEL_CODE16;
 }
 
+static u16 gs_selector(void)
+{
+    return native_state->ldt ? SEL_BIG : SEL_FLAT;
+}
+
 static u64 base_of(const struct trial *t, int seg)
 {
-    u16 sel[] = {t->es, code_selector(t->mode), t->ss, t->ds, 0, SEL_BIG};
+    u16 sel[] = {t->es, code_selector(t->mode), t->ss, t->ds, 0, gs_selector()};
 
     if (t->mode == MODE_64 && seg != SEG_GS)
         return 0;
@@ -601,7 +606,7 @@ static bool make_trial(struct trial *t, struct insn *i)
 
     memset(t, 0, sizeof(*t));
     t->p = &patterns[random_below(ARRAY_SIZE(patterns))];
-    t->mode = modes[random_below(4)];
+    t->mode = modes[random_below(native_state->ldt ? 4 : native_state->code32 ? 3 : 2)];
     if (t->p->needs & (t->mode == MODE_64 ? NOT64 : ONLY64))
         return false;
     encode(t);
@@ -637,7 +642,7 @@ static void set_machine(struct machine *m, const struct trial *t)
     m->seg[SEG_DS] = native_segment(t->ds);
     m->seg[SEG_ES] = native_segment(t->es);
     m->seg[SEG_SS] = native_segment(t->ss);
-    m->seg[SEG_GS] = native_segment(SEL_BIG);
+    m->seg[SEG_GS] = native_segment(gs_selector());
     m->seg[SEG_FS] = (struct segment){0};
     if (t->mode == MODE_64)
         m->seg[SEG_DS].selector = m->seg[SEG_ES].selector = 0;
@@ -659,7 +664,7 @@ static void run_native(const struct trial *t, const struct insn *i)
     n->rflags = t->rflags;
     n->ds = t->mode == MODE_64 ? 0 : t->ds;
     n->es = t->mode == MODE_64 ? 0 : t->es;
-    n->gs = SEL_BIG;
+    n->gs = gs_selector();
     native_run(t->bytes, i->length, t->mode, t->ss);
 }
 
@@ -913,9 +918,13 @@ static void test_random_instructions(void **state)
 
     (void)state;
     if (native_init()) {
-        print_message("no 16-bit or 32-bit code on this machine\n");
+        print_message("the addresses that the test needs are taken\n");
         skip();
     }
+    if (!native_state->code32)
+        print_message("this machine runs no 32-bit code: 64-bit code only\n");
+    else if (!native_state->ldt)
+        print_message("no LDT on this machine: no 16-bit code, and flat segments only\n");
     while (done < want) {
         done += (u64)one_trial();
         assert_true(++tried < 10 * want + 1000);

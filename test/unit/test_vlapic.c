@@ -1324,25 +1324,6 @@ static void test_lint_level(void **state)
     check_lint_level(1);
 }
 
-static void test_sensors(void **state)
-{
-    struct vlapic *v = start(1, 0);
-
-    (void)state;
-    vlapic_raise_lvt(v, APIC_LVT_THERMAL);
-    assert_int_equal(vlapic_pending(v), 0);
-    wr(v, APIC_LVT_THERMAL, 0xfa);
-    vlapic_raise_lvt(v, APIC_LVT_THERMAL);
-    assert_int_equal(take_and_end(v), 0xfa);
-    assert_int_equal(rd(v, APIC_LVT_THERMAL), 0xfa);
-    wr(v, APIC_LVT_PERF, 0x400);
-    vlapic_raise_lvt(v, APIC_LVT_PERF);
-    assert_int_equal(cpus[0].nmis, 1);
-    assert_int_equal(rd(v, APIC_LVT_PERF), MASKED | 0x400); /* masks itself */
-    vlapic_raise_lvt(v, APIC_LVT_PERF);
-    assert_int_equal(cpus[0].nmis, 1);
-}
-
 /* --- base and x2APIC --- */
 
 static void test_base_transitions(void **state)
@@ -1972,7 +1953,6 @@ int main(void)
         cmocka_unit_test(test_extint_message),
         cmocka_unit_test(test_lint_nmi_and_edge),
         cmocka_unit_test(test_lint_level),
-        cmocka_unit_test(test_sensors),
         cmocka_unit_test(test_base_transitions),
         cmocka_unit_test(test_base_bits),
         cmocka_unit_test(test_disable_loses_state),
