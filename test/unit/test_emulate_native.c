@@ -423,7 +423,8 @@ static void choose_segments(struct trial *t)
 
     t->ds = choose_selector(t);
     t->es = choose_selector(t);
-    t->ss = t->mode == MODE_64 || !native_state->ldt ? SEL_FLAT : stacks[random_below(ARRAY_SIZE(stacks))];
+    t->ss = t->mode == MODE_64 || !native_state->ldt ? SEL_FLAT
+                                                     : stacks[random_below(ARRAY_SIZE(stacks))];
 }
 
 static u16 code_selector(enum cpu_mode mode)
