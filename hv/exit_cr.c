@@ -39,10 +39,15 @@ static bool uses_pae(const struct cpu_state *s)
     return (s->cr0 & CR0_PG) && (s->cr4 & CR4_PAE) && !(s->efer & EFER_LMA);
 }
 
+bool cr_load_pdptes(struct vcpu *v, struct cpu_state *s)
+{
+    return !uses_pae(s) || load_pdptes(v, s);
+}
+
 /* Puts checked control registers in force. */
 static bool apply(struct vcpu *v, struct cpu_state *s, bool pdptes, bool flush)
 {
-    if (pdptes && uses_pae(s) && !load_pdptes(v, s))
+    if (pdptes && !cr_load_pdptes(v, s))
         return refuse(v);
     if (vendor->state_set(v, STATE_CR, s))
         return refuse(v);
@@ -75,13 +80,24 @@ static void update_lma(struct cpu_state *s)
         s->efer &= ~EFER_LMA;
 }
 
+/* SDM 3A 9.8.5: not with a task register that holds a 16-bit TSS. */
+static bool long_mode_fits(struct vcpu *v, const struct cpu_state *s, u64 value)
+{
+    struct cpu_state segs;
+
+    if (!(value & CR0_PG) || (s->cr0 & CR0_PG) || !(s->efer & EFER_LME))
+        return true;
+    vendor->state_get(v, STATE_SEGS, &segs);
+    return SEG_TYPE(segs.seg[SEG_TR].attr) & 8;
+}
+
 bool cr0_write(struct vcpu *v, u64 value)
 {
     struct cpu_state s;
     u64 changed;
 
     vendor->state_get(v, STATE_CR | STATE_CS_SS, &s);
-    if (!cr0_valid(&s, value))
+    if (!cr0_valid(&s, value) || !long_mode_fits(v, &s, value))
         return refuse(v);
     value = (value & CR0_KNOWN) | CR0_ET;
     changed = s.cr0 ^ value;

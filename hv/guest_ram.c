@@ -10,8 +10,11 @@
 #include <xen/xen.h>
 #include <xen/hvm/hvm_op.h>
 
-#define ATTR_RAM      (PTAB_RWX | PTAB_MEMTYPE(MEMTYPE_WB) | PTAB_TYPE(P2M_RAM))
-#define ATTR_ROM      (PTAB_R | PTAB_X | PTAB_MEMTYPE(MEMTYPE_WB) | PTAB_TYPE(P2M_RAM_RO))
+/* IPAT: a guest has no devices to need another memory type for, and uncached RAM of its would lock
+ * the machine's bus, or be cached by who else has mapped it. NPT always heeds the guest's PAT. */
+#define ATTR_WB       (PTAB_MEMTYPE(MEMTYPE_WB) | PTAB_IPAT)
+#define ATTR_RAM      (PTAB_RWX | ATTR_WB | PTAB_TYPE(P2M_RAM))
+#define ATTR_ROM      (PTAB_R | PTAB_X | ATTR_WB | PTAB_TYPE(P2M_RAM_RO))
 #define ATTR_DM       (PTAB_MEMTYPE(MEMTYPE_WB) | PTAB_TYPE(P2M_IOREQ))
 #define ATTR_MASK     (PTAB_RWX | PTAB_TYPES)
 #define CHANGE_MAX    4096u /* pages changed at once */

@@ -2,6 +2,7 @@
 #include "hv/cpu.h"
 #include "hv/domain.h"
 #include "hv/errno.h"
+#include "hv/exit_cr.h"
 #include "hv/hvm_context.h"
 #include "hv/pm_timer.h"
 #include "hv/shared_info.h"
@@ -360,6 +361,9 @@ static int load_cpu(struct vcpu *v, const void *record)
     rc = vendor->state_set(v, STATE_CPU, &s);
     if (rc)
         return rc;
+    if (!cr_load_pdptes(v, &s))
+        return -EINVAL;
+    vendor->tlb_flush(v, FLUSH_GUEST);
     load_registers(v, &hw);
     load_fpu(v, &hw);
     load_event(v, &hw);

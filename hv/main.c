@@ -15,6 +15,7 @@
 #include "hv/percpu.h"
 #include "hv/run.h"
 #include "hv/smp.h"
+#include "hv/speculation.h"
 #include "hv/timer.h"
 #include "hv/vendor.h"
 #include "hv/vmem.h"
@@ -108,6 +109,8 @@ static void start_this_cpu(void)
     this_cpu()->apic_id = lapic_id();
     xstate_init();
     xstate_cpu_init();
+    speculation_init();
+    speculation_cpu_init();
 }
 
 /* On the boot CPU's own stack, which has a guard page. */

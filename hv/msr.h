@@ -38,6 +38,7 @@
 #define MSR_KERNEL_GS_BASE      0xc0000102
 #define MSR_TSC_AUX             0xc0000103
 #define MSR_IA32_SPEC_CTRL      0x00000048
+#define MSR_IA32_PRED_CMD       0x00000049
 
 #define APIC_BASE_BSP           BIT(8)
 #define APIC_BASE_EXTD          BIT(10) /* x2APIC */
@@ -48,19 +49,28 @@
 #define MTRR_DEF_FE             BIT(10) /* fixed ranges on */
 #define MTRR_DEF_E              BIT(11) /* MTRRs on */
 #define DEBUGCTL_BTF            BIT(1)
+#define SPEC_CTRL_IBRS          BIT(0)
+#define PRED_CMD_IBPB           BIT(0)
 
 /* Intel */
-#define MSR_IA32_FEATURE_CONTROL 0x0000003a
-#define MSR_IA32_BIOS_UPDT_TRIG  0x00000079
-#define MSR_IA32_BIOS_SIGN_ID    0x0000008b /* AMD: PATCH_LEVEL */
-#define MSR_IA32_MISC_ENABLE     0x000001a0
-#define MSR_IA32_TSC_DEADLINE    0x000006e0
+#define MSR_IA32_FEATURE_CONTROL   0x0000003a
+#define MSR_IA32_BIOS_UPDT_TRIG    0x00000079
+#define MSR_IA32_BIOS_SIGN_ID      0x0000008b /* AMD: PATCH_LEVEL */
+#define MSR_IA32_ARCH_CAPABILITIES 0x0000010a
+#define MSR_IA32_FLUSH_CMD         0x0000010b
+#define MSR_IA32_MISC_ENABLE       0x000001a0
+#define MSR_IA32_TSC_DEADLINE      0x000006e0
 
-#define FEATURE_CONTROL_LOCK     BIT(0)
-#define FEATURE_CONTROL_VMX      BIT(2) /* outside SMX */
-#define MISC_ENABLE_FAST_STRING  BIT(0)
-#define MISC_ENABLE_BTS_UNAVAIL  BIT(11)
-#define MISC_ENABLE_PEBS_UNAVAIL BIT(12)
+#define ARCH_CAP_RDCL_NO           BIT(0)
+#define ARCH_CAP_IBRS_ALL          BIT(1)
+#define ARCH_CAP_SKIP_L1DFL        BIT(3) /* a hypervisor below does it */
+#define ARCH_CAP_MDS_NO            BIT(5)
+#define FLUSH_CMD_L1D              BIT(0)
+#define FEATURE_CONTROL_LOCK       BIT(0)
+#define FEATURE_CONTROL_VMX        BIT(2) /* outside SMX */
+#define MISC_ENABLE_FAST_STRING    BIT(0)
+#define MISC_ENABLE_BTS_UNAVAIL    BIT(11)
+#define MISC_ENABLE_PEBS_UNAVAIL   BIT(12)
 
 /* VMX capabilities (SDM 3D appendix A) */
 #define MSR_IA32_VMX_BASIC               0x00000480

@@ -28,6 +28,7 @@ struct percpu {
     struct timer_queue timers;
     struct timer slice; /* ends the current vcpu's turn */
     struct vcpu *next;  /* is given that turn: vcpu_run_next(); NULL while outside */
+    u16 taught_by;      /* hv/speculation.c: the domain that this CPU's branch predictor knows */
     u64 nmis, intrs;
 };
 

@@ -280,6 +280,8 @@ static struct cpuid_regs xsave_leaf(struct vcpu *v, u32 subleaf)
     r = v->domain->policy->xsave[subleaf];
     if (subleaf == 0 && r.eax)
         r.ebx = xstate_size(v->xcr0);
+    if (subleaf == 1 && r.eax & CPUID_D1_EAX_XSAVEC)
+        r.ebx = xstate_size_compacted(v->xcr0);
     return r;
 }
 

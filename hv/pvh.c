@@ -92,11 +92,20 @@ static int set_state(struct vcpu *v, const struct pvh_boot *b)
     return vendor->state_set(v, STATE_SEGS | STATE_CR, &s);
 }
 
+/* Firmware would have left it so: all memory is write-back, but for what the p2m says is a
+ * device's. With MTRRs disabled Linux 6.1 does without the PAT. */
+static void enable_mtrrs(struct domain *d)
+{
+    for (unsigned i = 0; i < d->vcpus; i++)
+        d->vcpu[i]->mtrr.def_type = MTRR_DEF_E | MEMTYPE_WB;
+}
+
 int pvh_load(struct domain *d, const struct pvh_boot *b)
 {
     int rc = load_segments(d, b);
 
     if (rc == 0)
         rc = write_info(d, b);
+    enable_mtrrs(d);
     return rc ? rc : set_state(d->vcpu[0], b);
 }

@@ -13,6 +13,7 @@
 #include "hv/quiesce.h"
 #include "hv/run.h"
 #include "hv/runstate.h"
+#include "hv/speculation.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
 
@@ -47,8 +48,8 @@ static bool do_work(struct percpu *c)
 
     if (work & WORK_TIMER || unlikely(timer_overdue(&c->timers)))
         timer_run();
-    if ((work & WORK_UNLOAD) && c->current && !c->current->sched.running)
-        vcpu_switch_to(NULL);
+    if (work & WORK_UNLOAD)
+        vcpu_put_idle();
     return work & WORK_RESCHED || c->work & WORK_RESCHED;
 }
 
@@ -73,6 +74,7 @@ static void run_vcpu(struct percpu *c, struct vcpu *v)
             continue;
         }
         inject_prepare(v);
+        speculation_before_entry();
         vendor->run(v);
         v->in_guest = false;
         quiesce_inside();

@@ -10,6 +10,7 @@
 #include "hv/panic.h"
 #include "hv/percpu.h"
 #include "hv/smp.h"
+#include "hv/speculation.h"
 #include "hv/string.h"
 #include "hv/timer.h"
 #include "hv/vendor.h"
@@ -81,6 +82,7 @@ static void __noreturn ap_main(struct percpu *c)
     lapic_cpu_init();
     mcheck_cpu_init();
     xstate_cpu_init();
+    speculation_cpu_init();
     if (vendor->cpu_on())
         panic("CPU %u cannot enter root mode's operation", c->id);
     __atomic_store_n(&c->online, true, __ATOMIC_RELEASE);

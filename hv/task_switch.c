@@ -269,16 +269,18 @@ static int load_registers(struct switching *t)
 static int load_ldtr(struct switching *t)
 {
     u16 selector = (u16)t->tss.ldtr;
+    struct segment s;
     u64 d;
 
-    t->s.seg[SEG_LDTR] = (struct segment){.selector = selector};
+    t->s.seg[SEG_LDTR] = (struct segment){.selector = selector}; /* unusable */
     if ((selector & 0xfffc) == 0)
         return 0;
     if ((selector & SELEC_TI) || read_descriptor(t, selector, TRAP_TS, &d))
         return raise(t, TRAP_TS, selector);
-    t->s.seg[SEG_LDTR] = to_segment(selector, d);
-    if (SEG_TYPE(t->s.seg[SEG_LDTR].attr) != TYPE_LDT || !(t->s.seg[SEG_LDTR].attr & SEG_P))
+    s = to_segment(selector, d);
+    if ((s.attr & (SEG_S | SEG_P)) != SEG_P || SEG_TYPE(s.attr) != TYPE_LDT)
         return raise(t, TRAP_TS, selector);
+    t->s.seg[SEG_LDTR] = s;
     return 0;
 }
 
@@ -335,12 +337,13 @@ static int load_segments(struct switching *t)
     unsigned cpl = t->tss.seg[SEG_CS] & 3;
     int rc = load_ldtr(t);
 
-    for (unsigned i = 0; i < ARRAY_SIZE(order) && rc == 0; i++) {
-        if (t->v->rflags & RFLAGS_VM)
-            t->s.seg[order[i]] = virtual_8086((u16)t->tss.seg[order[i]]);
-        else
-            rc = load_segment(t, order[i], cpl);
-    }
+    /* Whatever failed: EFLAGS.VM goes with such segments only (SDM 3C 27.3.1.2). */
+    for (unsigned i = 0; i < ARRAY_SIZE(order) && t->v->rflags & RFLAGS_VM; i++)
+        t->s.seg[order[i]] = virtual_8086((u16)t->tss.seg[order[i]]);
+    if (t->v->rflags & RFLAGS_VM)
+        return rc;
+    for (unsigned i = 0; i < ARRAY_SIZE(order) && rc == 0; i++)
+        rc = load_segment(t, order[i], cpl);
     return rc;
 }
 

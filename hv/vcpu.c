@@ -12,6 +12,7 @@
 #include "hv/percpu.h"
 #include "hv/platform.h"
 #include "hv/quiesce.h"
+#include "hv/speculation.h"
 #include "hv/string.h"
 #include "hv/vcpu.h"
 #include "hv/vendor.h"
@@ -148,7 +149,18 @@ void vcpu_switch_to(struct vcpu *v)
     vcpu_unload(v);
     v->loaded_on = c->id;
     xstate_restore(v);
+    speculation_switch(v->domain);
     vendor->vcpu_load(v);
+}
+
+/* One that was moved may be running already: on another CPU, which waits for this one. */
+void vcpu_put_idle(void)
+{
+    struct percpu *c = this_cpu();
+    struct vcpu *v = c->current;
+
+    if (v && (!READ_ONCE(v->sched.running) || READ_ONCE(v->sched.cpu) != c->id))
+        vcpu_switch_to(NULL);
 }
 
 void vcpu_serve_unload(void)
@@ -159,8 +171,7 @@ void vcpu_serve_unload(void)
     if (!(READ_ONCE(c->work) & WORK_UNLOAD))
         return;
     __atomic_fetch_and(&c->work, ~WORK_UNLOAD, __ATOMIC_SEQ_CST);
-    if (c->current && !c->current->sched.running)
-        vcpu_switch_to(NULL);
+    vcpu_put_idle();
 }
 
 void vcpu_unload(struct vcpu *v)
@@ -264,6 +275,7 @@ int vcpu_reset(struct vcpu *v, bool init)
     v->replay = (struct replay){0};
     v->activity = v->id == 0 ? ACTIVITY_RUN : ACTIVITY_WAIT_SIPI;
     __atomic_fetch_or(&v->requests, REQ_EVENT, __ATOMIC_SEQ_CST); /* to sleep, if it is to wait */
+    vendor->tlb_flush(v, FLUSH_GUEST);                            /* SDM 3A table 9-1 */
     return vendor->state_set(v, mask, &s);
 }
 

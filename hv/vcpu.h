@@ -147,6 +147,9 @@ void vcpu_switch_to(struct vcpu *v);
 /* Sees to it that v, blocked, is in no other CPU's registers. */
 void vcpu_unload(struct vcpu *v);
 
+/* WORK_UNLOAD: lets go of a vcpu that is loaded here and does not run here. */
+void vcpu_put_idle(void);
+
 /* For loops that wait for another CPU: lets go of what that CPU may be waiting for. */
 void vcpu_serve_unload(void);
 

@@ -10,31 +10,41 @@
 #include "hv/xstate.h"
 
 /* The legacy region and the XSAVE header, SDM 1 13.4. */
-#define XMM_OFFSET   160
-#define XSTATE_BV    512
-#define AREA_MIN     576
-#define HEADER_SIZE  64
-#define MXCSR_OFFSET 24
-#define MASK_OFFSET  28 /* MXCSR_MASK */
-#define FCW_OFFSET   0
-#define FCW_RESET    0x37f
-#define MXCSR_RESET  0x1f80
-#define MXCSR_KNOWN  0xffbf /* where MXCSR_MASK is 0 */
+#define XMM_OFFSET         160
+#define XSTATE_BV          512
+#define AREA_MIN           576
+#define HEADER_SIZE        64
+#define MXCSR_OFFSET       24
+#define MASK_OFFSET        28 /* MXCSR_MASK */
+#define FCW_OFFSET         0
+#define FCW_RESET          0x37f
+#define MXCSR_RESET        0x1f80
+#define MXCSR_KNOWN        0xffbf /* where MXCSR_MASK is 0 */
 
-#define LEAF_XSAVE   0xd
+#define LEAF_EXT           0x80000000u
+#define LEAF_XSAVE         0xd
+#define LEAF_XSAVE_ALIGNED BIT(1) /* ECX of a component's subleaf */
 
 /* Bits that come and go together (SDM 1 13.3), or that need the first to be there. */
 static const u64 groups[] = {XCR0_MPX, XCR0_AVX512};
 
 static u64 supported;              /* of XCR0; 0: FXSAVE only */
 static u32 full_size;              /* of the area for all of supported */
+static bool keeps_pointers;        /* FXRSTOR and XRSTOR may leave FIP and FDP alone */
 static u32 mxcsr_mask;             /* of what MXCSR may hold: XRSTOR of another bit is #GP */
 static u32 ymm_offset, zmm_offset; /* of the upper halves of registers 0 to 15 */
+
+static bool restores_pointers(void)
+{
+    return cpuid(LEAF_EXT).eax >= LEAF_EXT + 8 &&
+           cpuid(LEAF_EXT + 8).ebx & CPUID_EXT8_EBX_RSTR_FP_ERR_PTRS;
+}
 
 void xstate_init(void)
 {
     struct cpuid_regs r;
 
+    keeps_pointers = !restores_pointers();
     full_size = AREA_MIN;
     if (!(cpuid(1).ecx & CPUID_1_ECX_XSAVE))
         return;
@@ -86,6 +96,22 @@ u32 xstate_size(u64 xcr0)
     return size;
 }
 
+/* SDM 1 13.4.3: one behind the other, some of them from the next multiple of 64 on. */
+u32 xstate_size_compacted(u64 xcr0)
+{
+    u32 size = AREA_MIN;
+
+    for (unsigned i = 2; i < 63; i++) {
+        struct cpuid_regs r;
+
+        if (!(xcr0 & BIT(i)))
+            continue;
+        r = cpuid_count(LEAF_XSAVE, i);
+        size = (r.ecx & LEAF_XSAVE_ALIGNED ? ALIGN_UP(size, 64u) : size) + r.eax;
+    }
+    return size;
+}
+
 static unsigned area_order(void)
 {
     unsigned order = 0;
@@ -123,11 +149,23 @@ void xstate_free(struct vcpu *v)
     v->xstate = NULL;
 }
 
+/* AMD's CPUs before Zen leave the x87 instruction and data pointers as they are, unless an
+ * exception is pending: so they are root mode's before (APM 2 11.4.3, APM 3 CPUID 8000_0008h
+ * EBX[2]). */
+static void clear_pointers(void)
+{
+    static const u32 zero = 0;
+
+    __asm__ volatile("fnclex; emms; fildl %0" ::"m"(zero));
+}
+
 /* All that the CPU knows is switched, whatever the guest enabled: what it enabled once and disabled
  * again is still there (SDM 1 13.3). So XCR0 is full around XSAVE and XRSTOR, and the guest's in
  * between. */
 void xstate_restore(struct vcpu *v)
 {
+    if (keeps_pointers)
+        clear_pointers();
     if (!supported) {
         __asm__ volatile("fxrstor64 (%0)" ::"r"(v->xstate) : "memory");
         return;

@@ -19,6 +19,9 @@ u64 xstate_supported(void);
 /* Bytes of the XSAVE area (standard format) for the features in xcr0. */
 u32 xstate_size(u64 xcr0);
 
+/* The same in the compacted form, which XSAVEC writes. */
+u32 xstate_size_compacted(u64 xcr0);
+
 /* An area in its INIT state for v; -ENOMEM. xstate_free() gives it back. */
 int __must_check xstate_alloc(struct vcpu *v);
 void xstate_free(struct vcpu *v);

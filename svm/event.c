@@ -109,7 +109,7 @@ void svm_inject(struct vcpu *v, const struct event *e)
     if (e->set_cr2)
         vmcb_set_cr2(b, e->cr2);
     b->event_inj = e->vector | type << 8 | EVENT_V;
-    if (e->has_error)
+    if (e->has_error && vmcb_cr0(b) & CR0_PE) /* real mode pushes none */
         b->event_inj |= EVENT_EV | (u64)e->error << 32;
 }
 

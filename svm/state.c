@@ -97,6 +97,16 @@ static void keep_cache_bits(struct vcpu_vendor *vv, u64 bits)
     vmcb_intercept(b, VMEXIT_CR_WRITE(0), bits);
 }
 
+/* MCE is root mode's, as on VT-x: while it is clear a machine check stops the machine instead of
+ * exiting (APM 2 9.3.1, 15.12.10). The guest's own is kept here; while it is clear reads of CR4
+ * exit. Writes always do. */
+static void keep_mce(struct vcpu_vendor *vv, u64 cr4)
+{
+    vv->cr4_mce = cr4 & CR4_MCE;
+    vmcb_set_cr4(vv->vmcb, cr4 | (svm_config.cr4 & CR4_MCE));
+    vmcb_intercept(vv->vmcb, VMEXIT_CR_READ(4), svm_config.cr4 & CR4_MCE && !vv->cr4_mce);
+}
+
 static void get_crs(const struct vcpu_vendor *vv, struct cpu_state *s)
 {
     const struct vmcb *b = vv->vmcb;
@@ -104,7 +114,7 @@ static void get_crs(const struct vcpu_vendor *vv, struct cpu_state *s)
     s->cr0 = vmcb_cr0(b) | vv->cr0_cache;
     s->cr2 = vmcb_cr2(b);
     s->cr3 = vmcb_cr3(b);
-    s->cr4 = vmcb_cr4(b);
+    s->cr4 = (vmcb_cr4(b) & ~CR4_MCE) | vv->cr4_mce;
     s->efer = vmcb_efer(b) & ~EFER_SVME;
 }
 
@@ -130,7 +140,7 @@ static int set_crs(struct vcpu_vendor *vv, const struct cpu_state *s)
     vmcb_set_cr0(b, (s->cr0 & ~(CR0_CD | CR0_NW)) | CR0_ET);
     vmcb_set_cr2(b, s->cr2);
     vmcb_set_cr3(b, s->cr3);
-    vmcb_set_cr4(b, s->cr4);
+    keep_mce(vv, s->cr4);
     vmcb_set_efer(b, s->efer | EFER_SVME);
     return 0;
 }

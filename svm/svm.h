@@ -64,6 +64,7 @@ struct vcpu_vendor {
     u64 dr[4];     /* while not v->dr_loaded */
 
     u64 cr0_cache; /* CD and NW as the guest sees them; the CPU has neither set */
+    u64 cr4_mce;   /* MCE as the guest sees it; the CPU has root mode's */
     u64 tsc_ratio;
     u64 tsc_aux;  /* while not loaded */
     u64 debugctl; /* without LBR virtualization: kept, no effect */

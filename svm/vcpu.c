@@ -24,14 +24,15 @@ _Static_assert(sizeof(struct vcpu_vendor) <= PAGE_SIZE, "one page");
 const u32 svm_exceptions = BIT(TRAP_DB) | BIT(TRAP_AC) | BIT(TRAP_MC);
 
 /* What always exits, beside exceptions. Of CR0 only the writes that change what root mode must know
- * of (state.c); not CLTS, nor MOV that changes TS alone. */
+ * of (state.c); not CLTS, nor MOV that changes TS alone. Of CR4 all writes: MCE is root mode's, and
+ * what the guest's CPUID hides it must not turn on. */
 static const u8 always[] = {
-    VMEXIT_INTR,        VMEXIT_NMI,     VMEXIT_INIT,    VMEXIT_CR0_SEL_WRITE, VMEXIT_RDPMC,
-    VMEXIT_CPUID,       VMEXIT_INVD,    VMEXIT_HLT,     VMEXIT_INVLPGA,       VMEXIT_IOIO,
-    VMEXIT_MSR,         VMEXIT_VMRUN,   VMEXIT_VMMCALL, VMEXIT_TASK_SWITCH,   VMEXIT_SHUTDOWN,
-    VMEXIT_VMLOAD,      VMEXIT_VMSAVE,  VMEXIT_STGI,    VMEXIT_CLGI,          VMEXIT_SKINIT,
-    VMEXIT_WBINVD,      VMEXIT_MONITOR, VMEXIT_MWAIT,   VMEXIT_XSETBV,        VMEXIT_CR_READ(8),
-    VMEXIT_CR_WRITE(8),
+    VMEXIT_INTR,        VMEXIT_NMI,         VMEXIT_INIT,    VMEXIT_CR0_SEL_WRITE, VMEXIT_RDPMC,
+    VMEXIT_CPUID,       VMEXIT_INVD,        VMEXIT_HLT,     VMEXIT_INVLPGA,       VMEXIT_IOIO,
+    VMEXIT_MSR,         VMEXIT_VMRUN,       VMEXIT_VMMCALL, VMEXIT_TASK_SWITCH,   VMEXIT_SHUTDOWN,
+    VMEXIT_VMLOAD,      VMEXIT_VMSAVE,      VMEXIT_STGI,    VMEXIT_CLGI,          VMEXIT_SKINIT,
+    VMEXIT_WBINVD,      VMEXIT_MONITOR,     VMEXIT_MWAIT,   VMEXIT_XSETBV,        VMEXIT_CR_READ(8),
+    VMEXIT_CR_WRITE(4), VMEXIT_CR_WRITE(8),
 };
 
 /* Instructions that no guest is offered, and that no CR4 or EFER bit keeps from it. */
@@ -43,13 +44,10 @@ static void intercept_extensions(struct vmcb *b)
     vmcb_intercept(b, VMEXIT_TLBSYNC, svm_config.invlpgb);
 }
 
-/* A guest whose CPUID hides a feature must not turn it on in CR4; one that hides none needs no
- * exits. */
-static void init_intercepts(struct vcpu *v, struct vmcb *b)
+static void init_intercepts(struct vmcb *b)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(always); i++)
         vmcb_intercept(b, always[i], true);
-    vmcb_intercept(b, VMEXIT_CR_WRITE(4), svm_config.cr4 & ~v->cr_guest_mask);
     vmcb_intercept_word(b, VMEXIT_DR_READ(0), ~0u);
     vmcb_intercept_word(b, VMEXIT_EXCEPTION(0), svm_exceptions);
     vmcb_intercept(b, VMEXIT_PAUSE, svm_config.pause_filter);
@@ -64,7 +62,7 @@ static void init_vmcb(struct vcpu *v, struct vmcb *b)
 {
     const struct vm_vendor *d = v->domain->vendor;
 
-    init_intercepts(v, b);
+    init_intercepts(b);
     vmcb_set_iopm_base(b, virt_hpa(d->iopm).v);
     vmcb_set_msrpm_base(b, virt_hpa(d->msrpm).v);
     vmcb_set_np_ctl(b, NP_ENABLE);

@@ -77,9 +77,15 @@ u64 vmx_eptp(const struct vcpu *v)
            (vendor_caps.dirty_bits ? EPTP_AD : 0);
 }
 
+/* Of a vcpu that is in nobody's hands it is forgotten where it was: vcpu_load() flushes. */
 static void flush_guest(struct vcpu *v)
 {
     bool single = vmx_config.ept_vpid & VPID_CAP_SINGLE;
+
+    if (!vmcs_is_loaded(v)) {
+        v->vendor->last_cpu = CPU_NONE;
+        return;
+    }
 
     if (v->vendor->vpid != VPID_NONE && invvpid(single ? INV_SINGLE : INV_ALL, v->vendor->vpid))
         panic("INVVPID refused");

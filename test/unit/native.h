@@ -43,7 +43,7 @@ struct native {
     u64 frame[5]; /* for IRETQ: RIP CS RFLAGS RSP SS */
     u64 host_rsp;
     u64 ds, es, gs;
-    u64 avx; /* ymm is loaded and stored in full, else the lower halves */
+    u64 avx;    /* ymm is loaded and stored in full, else the lower halves */
     u32 code32; /* there is 32-bit code, by Linux's selector */
     u32 ldt;    /* and 16-bit code and more segments, by the LDT's */
     u8 ymm[16][32];

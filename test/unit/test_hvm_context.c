@@ -14,7 +14,8 @@
 static struct cpuid_regs feature(u32 leaf, u32 subleaf)
 {
     static const struct cpuid_regs areas[] = {
-        [2] = {256, 576}, [5] = {64, 1088}, [6] = {512, 1152}, [7] = {1024, 1664}};
+        [2] = {256, 576}, [3] = {8, 960},    [4] = {16, 1024, 2},
+        [5] = {64, 1088}, [6] = {512, 1152}, [7] = {1024, 1664}};
 
     assert_int_equal(leaf, 0xd);
     assert_in_range(subleaf, 2, 7);
@@ -33,6 +34,8 @@ static struct policy policy = {.cr4_mask = ~0ull, .efer_mask = ~0ull, .phys_bits
 static struct domain dom = {.policy = &policy, .vcpus = 1};
 static struct vcpu cpu;
 static struct cpu_state regs; /* as the vendor keeps them */
+static unsigned flushes;
+static bool no_pdptes;
 static u8 area[4096] __aligned(64), buf[16384];
 
 /* ---- The rooms below and beside ---- */
@@ -57,9 +60,23 @@ static int tsc_set(struct vcpu *v, u64 offset, u64 ratio)
     return 0;
 }
 
+static void tlb_flush(struct vcpu *v, enum flush_scope what)
+{
+    (void)v;
+    assert_int_equal(what, FLUSH_GUEST);
+    flushes++;
+}
+
 static const struct vendor_ops ops = {
-    .state_get = state_get, .state_set = state_set, .tsc_set = tsc_set};
+    .state_get = state_get, .state_set = state_set, .tsc_set = tsc_set, .tlb_flush = tlb_flush};
 const struct vendor_ops *vendor = &ops;
+
+bool cr_load_pdptes(struct vcpu *v, struct cpu_state *s)
+{
+    assert_int_equal(s->cr3, regs.cr3);
+    (void)v;
+    return !no_pdptes;
+}
 
 mfn_t frames_alloc(unsigned order, unsigned flags)
 {
@@ -250,7 +267,12 @@ static void test_legacy_only(void **state)
     awaits_model = true;
     assert_int_equal(load_cpu(&cpu, &hw), -EBUSY);
     awaits_model = false;
+    no_pdptes = true; /* CR3 of PAE paging that leads nowhere */
+    assert_int_equal(load_cpu(&cpu, &hw), -EINVAL);
+    no_pdptes = false;
+    flushes = 0;
     assert_int_equal(load_cpu(&cpu, &hw), 0);
+    assert_int_equal(flushes, 1); /* of what the vcpu's paging was before */
     assert_int_equal(*(u64 *)(area + XSTATE_BV), 0);
     assert_int_equal(*(u32 *)(area + MXCSR_OFFSET), MXCSR_RESET);
 }
@@ -317,6 +339,18 @@ static void test_length(void **state)
     assert_int_equal(load_xsave(&cpu, record, IN_AREA(AVX_SIZE)), -EINVAL);
 }
 
+/* Aligned components begin at the next multiple of 64, and only in the compacted form. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    assert_int_equal(xstate_size(FEATURES), AVX_SIZE);
+    assert_int_equal(xstate_size_compacted(XCR0_X87), AREA_MIN);
+    assert_int_equal(xstate_size_compacted(FEATURES), AVX_SIZE);
+    assert_int_equal(xstate_size_compacted(FEATURES | XCR0_AVX512), 832 + 64 + 512 + 1024);
+    assert_int_equal(xstate_size_compacted(XCR0_X87 | XCR0_BNDREGS), AREA_MIN + 8);
+    assert_int_equal(xstate_size_compacted(XCR0_X87 | XCR0_MPX), AREA_MIN + 64 + 16);
+}
+
 /* A CPU without XSAVE has no such record, and takes none. */
 static void test_no_xsave(void **state)
 {
@@ -345,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup(test_legacy_only, setup),
         cmocka_unit_test_setup(test_refused, setup),
         cmocka_unit_test_setup(test_length, setup),
+        cmocka_unit_test_setup(test_sizes, setup),
         cmocka_unit_test_setup(test_no_xsave, setup),
     };
 

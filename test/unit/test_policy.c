@@ -39,6 +39,11 @@ u32 xstate_size(u64 xcr0)
     return xcr0 & XCR0_AVX ? 832 : 576;
 }
 
+u32 xstate_size_compacted(u64 xcr0)
+{
+    return xcr0 & XCR0_AVX ? 840 : 576;
+}
+
 u64 time_tsc_hz(void)
 {
     return TSC_HZ;
@@ -137,6 +142,13 @@ static void xsave_size_follows_xcr0(void **unused)
     assert_int_equal(ask(0xd, 0).eax, p.xcr0_mask);
     assert_int_equal(ask(0xd, 1).eax & ~cpuid_count(0xd, 1).eax, 0);
     assert_false(ask(0xd, 1).eax & CPUID_D1_EAX_XSAVES);
+    /* Linux from 5.19 on takes its size from here, and does without XSAVE if it is 0. */
+    p.xsave[1].eax |= CPUID_D1_EAX_XSAVEC;
+    assert_int_equal(ask(0xd, 1).ebx, 840);
+    v.xcr0 = XCR0_X87;
+    assert_int_equal(ask(0xd, 1).ebx, 576);
+    p.xsave[1].eax &= ~CPUID_D1_EAX_XSAVEC;
+    assert_int_equal(ask(0xd, 1).ebx, 0);
     assert_int_equal(ask(0xd, 9).eax, 0); /* PKRU: not offered */
 }
 

@@ -77,6 +77,18 @@ void vcpu_switch_to(struct vcpu *v)
     boot_cpu.current = v;
 }
 
+void vcpu_put_idle(void)
+{
+    fail();
+}
+
+bool speculation_clears_buffers;
+
+void speculation_clear_buffers(void)
+{
+    fail();
+}
+
 void vcpu_do_requests(struct vcpu *v)
 {
     (void)v;

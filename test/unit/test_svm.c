@@ -34,6 +34,7 @@ static void note_wrmsr(u32 msr, u64 value)
 #define read_cr4()        0ull
 #include "svm/event.c"
 #include "svm/exit.c"
+#include "svm/state.c"
 #include "svm/tlb.c"
 #include "svm/vcpu.c"
 
@@ -75,10 +76,14 @@ void svm_dr_intercept(struct vcpu *vcpu, bool on)
     (void)vcpu, (void)on;
 }
 
-int svm_state_set(struct vcpu *vcpu, u32 mask, const struct cpu_state *s)
+void svm_dr_get(struct vcpu *vcpu, struct cpu_state *s)
 {
-    (void)vcpu, (void)mask, (void)s;
-    return 0;
+    (void)vcpu, (void)s;
+}
+
+void svm_dr_set(struct vcpu *vcpu, const struct cpu_state *s)
+{
+    (void)vcpu, (void)s;
 }
 
 void lapic_send_ipi(u32 apic_id, u32 icr)
@@ -428,15 +433,15 @@ static void test_tsc_ratio(void **state)
 static void test_pause_filter(void **state)
 {
     (void)state;
-    init_intercepts(&v, &b);
+    init_intercepts(&b);
     assert_false(vmcb_intercepts(&b, VMEXIT_PAUSE));
     svm_config.pause_filter = true;
-    init_intercepts(&v, &b);
+    init_intercepts(&b);
     assert_true(vmcb_intercepts(&b, VMEXIT_PAUSE));
     assert_int_equal(vmcb_pause_count(&b), PAUSE_COUNT);
     assert_int_equal(vmcb_pause_threshold(&b), 0);
     svm_config.pause_threshold = true;
-    init_intercepts(&v, &b);
+    init_intercepts(&b);
     assert_int_equal(vmcb_pause_threshold(&b), PAUSE_THRESHOLD);
 }
 
@@ -444,14 +449,50 @@ static void test_pause_filter(void **state)
 static void test_extensions(void **state)
 {
     (void)state;
-    init_intercepts(&v, &b);
+    init_intercepts(&b);
     assert_false(vmcb_intercepts(&b, VMEXIT_RDPRU) || vmcb_intercepts(&b, VMEXIT_INVLPGB));
     svm_config.rdpru = svm_config.invlpgb = svm_config.mcommit = true;
-    init_intercepts(&v, &b);
+    init_intercepts(&b);
     assert_true(vmcb_intercepts(&b, VMEXIT_RDPRU) && vmcb_intercepts(&b, VMEXIT_INVLPGB) &&
                 vmcb_intercepts(&b, VMEXIT_TLBSYNC) && vmcb_intercepts(&b, VMEXIT_MCOMMIT));
     exit_with(VMEXIT_RDPRU, 0, 0);
     assert_int_equal(v.exit.reason, EXIT_VIRT_INSN);
+}
+
+/* A machine check has to exit, whatever the guest thinks of it. */
+static void test_machine_checks_stay_on(void **state)
+{
+    struct cpu_state s = {.cr4 = CR4_PAE};
+
+    (void)state;
+    svm_config.cr4 = CR4_PAE | CR4_MCE;
+    for (unsigned on = 0; on < 2; on++) {
+        s.cr4 = CR4_PAE | (on ? CR4_MCE : 0);
+        assert_int_equal(svm_state_set(&v, STATE_CR, &s), 0);
+        assert_int_equal(vmcb_cr4(&b), CR4_PAE | CR4_MCE);
+        assert_int_equal(vmcb_intercepts(&b, VMEXIT_CR_READ(4)), !on);
+        svm_state_get(&v, STATE_CR, &s);
+        assert_int_equal(s.cr4, CR4_PAE | (on ? CR4_MCE : 0));
+    }
+    svm_config.cr4 = CR4_PAE; /* a CPU without */
+    s.cr4 = CR4_PAE;
+    assert_int_equal(svm_state_set(&v, STATE_CR, &s), 0);
+    assert_int_equal(vmcb_cr4(&b), CR4_PAE);
+    assert_false(vmcb_intercepts(&b, VMEXIT_CR_READ(4)));
+}
+
+/* Real mode has no error codes: one would be two bytes too many on the handler's stack. */
+static void test_error_code(void **state)
+{
+    const struct event gp = {
+        .valid = true, .type = EVENT_EXC, .vector = TRAP_GP, .has_error = true, .error = 8};
+
+    (void)state;
+    svm_inject(&v, &gp);
+    assert_int_equal(b.event_inj, (8ull << 32) | 0x80000000 | 0x800 | 3 << 8 | TRAP_GP);
+    vmcb_set_cr0(&b, 0);
+    svm_inject(&v, &gp);
+    assert_int_equal(b.event_inj, 0x80000000 | 3 << 8 | TRAP_GP);
 }
 
 int main(void)
@@ -472,6 +513,8 @@ int main(void)
         cmocka_unit_test_setup(test_tsc_ratio, setup),
         cmocka_unit_test_setup(test_pause_filter, setup),
         cmocka_unit_test_setup(test_extensions, setup),
+        cmocka_unit_test_setup(test_machine_checks_stay_on, setup),
+        cmocka_unit_test_setup(test_error_code, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,8 +45,13 @@ static void tlb_flush(struct vcpu *of, enum flush_scope what)
     flushes++;
 }
 
+static void vcpu_put(struct vcpu *of)
+{
+    assert_ptr_equal(of, &v);
+}
+
 static const struct vendor_ops ops = {
-    .state_get = state_get, .state_set = state_set, .tlb_flush = tlb_flush};
+    .state_get = state_get, .state_set = state_set, .tlb_flush = tlb_flush, .vcpu_put = vcpu_put};
 const struct vendor_ops *vendor = &ops;
 
 void panic(const char *fmt, ...)
@@ -172,6 +177,11 @@ void xstate_restore(struct vcpu *of)
     (void)of;
 }
 
+void speculation_switch(const struct domain *d)
+{
+    assert_ptr_equal(d, &dom);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -191,6 +201,7 @@ static void test_init_sipi(void **state)
     vcpu_do_requests(&v);
     assert_int_equal(v.rip, 0xfff0);
     assert_int_equal(v.activity, ACTIVITY_WAIT_SIPI);
+    assert_int_equal(flushes, 1);
     vcpu_request(&v, REQ_SIPI);
     vcpu_do_requests(&v);
     assert_int_equal(v.rip, 0);
@@ -236,11 +247,32 @@ static void test_init_waits(void **state)
     assert_false(v.nmi_pending);
 }
 
+/* One that was moved runs on its new CPU, which waits for this one to let go. */
+static void test_unload_of_a_moved_vcpu(void **state)
+{
+    (void)state;
+    v.loaded_on = 0;
+    v.sched.running = true;
+    v.sched.cpu = 0;
+    boot_cpu.current = &v;
+    boot_cpu.work = WORK_UNLOAD;
+    vcpu_serve_unload();
+    assert_ptr_equal(boot_cpu.current, &v); /* it is at work here */
+
+    v.sched.cpu = 1;
+    boot_cpu.work = WORK_UNLOAD;
+    vcpu_serve_unload();
+    assert_null(boot_cpu.current);
+    assert_int_equal(v.loaded_on, VCPU_NOT_LOADED);
+    assert_int_equal(boot_cpu.work, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_init_sipi, setup),
         cmocka_unit_test_setup(test_init_waits, setup),
+        cmocka_unit_test_setup(test_unload_of_a_moved_vcpu, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
