@@ -148,6 +148,53 @@ static void check_refused(void)
     check("refused-nothing-ran", type_of(TSS_SEL), 0x8b);
 }
 
+#define FAULT_SEL (SPARE_SEL + 16)
+
+/* Of #TS, which comes in the new task: this task undoes the switch, and goes back to the first one.
+ */
+struct tss on_ts;
+extern u8 ts_task[];
+asm("ts_task:\n\tpopl seen_error\n\tmovl $0x15, seen\n\tmovw $0x38, on_ts\n\tiret\n\tjmp ts_task");
+
+static void put_ts_task(void)
+{
+    u32 base = (u32)&on_ts;
+    static u8 stack[4096] __attribute__((aligned(16)));
+
+    put_task(task_entry);
+    on_ts = task;
+    on_ts.eip = (u32)ts_task;
+    on_ts.esp = (u32)stack + sizeof(stack) - 16;
+    *gdt_entry(FAULT_SEL) =
+        103 | (u64)(base & 0xffffff) << 16 | 0x89ull << 40 | (u64)(base >> 24) << 56;
+}
+
+static void check_ldt(const char *name, u16 selector, u32 eflags)
+{
+    struct gate old = idt[V_TS];
+
+    put_ts_task();
+    task.ldt = selector;
+    task.eflags |= eflags;
+    idt[V_TS] = (struct gate){.selector = FAULT_SEL, .type = 0x85};
+    clear();
+    asm volatile("lcall %0, $0" ::"i"(TASK_SEL) : "eax", "ecx", "edx", "memory");
+    idt[V_TS] = old;
+    check(name, seen, 0x15);
+    check(name, seen_error, selector);
+    check(name, current_task(), TSS_SEL);
+    asm volatile("clts");
+}
+
+/* What is no LDT's descriptor, or not there. */
+static void check_bad_ldt(void)
+{
+    check_ldt("ldt-is-data", DATA_SEL, 0);
+    check_ldt("ldt-is-code", CODE_SEL, 0);
+    check_ldt("ldt-is-null-descriptor", SPARE_SEL + 24, 0);
+    check_ldt("ldt-is-data-v86", DATA_SEL, FLAG_VM);
+}
+
 /* #GP whose gate is not there, nor that of #NP: the double fault's task gate. */
 static void check_double_fault(void)
 {
@@ -247,6 +294,7 @@ void guest(void)
     check_jump();
     check_int();
     check_refused();
+    check_bad_ldt();
     check_16bit();
     check_double_fault();
 }
