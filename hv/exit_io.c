@@ -51,7 +51,8 @@ void exit_io(struct vcpu *v)
         meet_breakpoints(v, io->port, io->size);
 }
 
-/* The entry is fine by now: another vcpu brought it in, or a stale translation caused the exit. */
+/* The entry is fine by now: another vcpu brought it in, or a stale translation caused the exit; or
+ * it is code in a large page. */
 static bool resolved(struct vcpu *v, const struct exit_npf *npf)
 {
     enum p2m_type type;
@@ -78,6 +79,10 @@ void exit_page_fault(struct vcpu *v)
     if (v->domain->page_fault && v->domain->page_fault(v, npf))
         return;
     if (resolved(v, npf)) {
+        if (npf->access & ACCESS_EXEC && p2m_execute(v->domain, gpa_gfn(npf->gpa))) {
+            domain_crash(v, "no memory for the page tables of its code");
+            return;
+        }
         v->replay = (struct replay){0}; /* what was answered belongs to no instruction any more */
         vendor->tlb_flush(v, FLUSH_NESTED);
         return;

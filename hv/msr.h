@@ -65,6 +65,7 @@
 #define ARCH_CAP_IBRS_ALL          BIT(1)
 #define ARCH_CAP_SKIP_L1DFL        BIT(3) /* a hypervisor below does it */
 #define ARCH_CAP_MDS_NO            BIT(5)
+#define ARCH_CAP_PSCHANGE_MC_NO    BIT(6)
 #define FLUSH_CMD_L1D              BIT(0)
 #define FEATURE_CONTROL_LOCK       BIT(0)
 #define FEATURE_CONTROL_VMX        BIT(2) /* outside SMX */

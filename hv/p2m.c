@@ -39,10 +39,24 @@ static unsigned max_leaf(void)
 
 int p2m_init(struct domain *d)
 {
-    int rc = ptab_init(&d->p2m.pt, vendor->p2m_format, &p2m_table_mem, max_leaf());
+    const struct ptab_format *f = d->privileged ? vendor->p2m_format : vendor_caps.guest_p2m_format;
+    int rc = ptab_init(&d->p2m.pt, f, &p2m_table_mem, max_leaf());
 
     if (!d->privileged)
         d->p2m.pt.limit = P2M_TABLES;
+    return rc;
+}
+
+int p2m_execute(struct domain *d, gfn_t gfn)
+{
+    struct ptab *pt = &d->p2m.pt;
+    int rc = 0;
+
+    if (pt->fmt->exec_large == pt->fmt->exec)
+        return 0;
+    spin_lock(&d->p2m.lock);
+    rc = ptab_split(pt, gfn_gpa(gfn).v);
+    spin_unlock(&d->p2m.lock);
     return rc;
 }
 

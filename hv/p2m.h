@@ -75,6 +75,10 @@ int __must_check p2m_hold(struct domain *d, gfn_t gfn, bool write, mfn_t *mfn);
 int __must_check p2m_hold_frame(const struct domain *d, mfn_t mfn);
 void p2m_let_go(mfn_t mfn);
 
+/* The domain executes what is at gfn, where it may (ptab_split()): -ENOMEM. Takes the lock; the
+ * vcpu that asks flushes its own TLB, others find out by themselves. */
+int __must_check p2m_execute(struct domain *d, gfn_t gfn);
+
 /* What is at gfn; MFN_NONE when nothing is. Any CPU, no lock. */
 mfn_t p2m_lookup(const struct p2m *p, gfn_t gfn, enum p2m_type *type, u32 *attr);
 

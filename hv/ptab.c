@@ -17,6 +17,7 @@ struct walk {
     u32 mask, attr;
     ptab_seen_fn *seen;
     void *arg;
+    bool apart; /* what is uniform stays in leaves of its own */
 };
 
 static unsigned shift_of(unsigned level)
@@ -81,6 +82,11 @@ static u32 memtype_decode(const struct ptab_format *f, u64 e, unsigned level)
         f->memtype_of[(e >> bit[0] & 1) | (e >> bit[1] & 1) << 1 | (e >> bit[2] & 1) << 2]);
 }
 
+static u64 exec_of(const struct ptab_format *f, unsigned level)
+{
+    return level ? f->exec_large : f->exec;
+}
+
 static u64 encode(const struct ptab_format *f, u64 pa, u32 attr, unsigned level)
 {
     u64 e = pa | memtype_encode(f, attr, level) | (u64)ptab_type(attr) << f->type_shift;
@@ -91,7 +97,7 @@ static u64 encode(const struct ptab_format *f, u64 pa, u32 attr, unsigned level)
         return e;
     e |= f->read | f->leaf;
     e |= attr & PTAB_W ? f->write : 0;
-    e |= attr & PTAB_X ? f->exec : f->noexec;
+    e |= attr & PTAB_X ? exec_of(f, level) : f->noexec;
     e |= attr & PTAB_U ? f->user : 0;
     e |= attr & PTAB_G ? f->global : 0;
     e |= attr & PTAB_A ? f->accessed : 0;
@@ -108,7 +114,7 @@ static u32 decode(const struct ptab_format *f, u64 e, unsigned level)
         return attr;
     attr |= PTAB_R;
     attr |= e & f->write ? PTAB_W : 0;
-    attr |= (e & (f->exec | f->noexec)) == f->exec ? PTAB_X : 0;
+    attr |= (e & (exec_of(f, level) | f->noexec)) == exec_of(f, level) ? PTAB_X : 0;
     attr |= e & f->user ? PTAB_U : 0;
     attr |= e & f->global ? PTAB_G : 0;
     attr |= e & f->accessed ? PTAB_A : 0;
@@ -254,7 +260,8 @@ static int descend(struct walk *w, u64 *e, unsigned level)
     if (rc)
         return rc;
     rc = walk_table(w, table_of(w->pt, *e), level - 1);
-    try_merge(w->pt, e, level); /* also what was begun in vain */
+    if (!w->apart || rc)
+        try_merge(w->pt, e, level); /* also what was begun in vain */
     return rc;
 }
 
@@ -321,6 +328,12 @@ static int visit_protect(struct walk *w, u64 *e, unsigned level, bool whole)
     return DONE;
 }
 
+static int visit_split(struct walk *w, u64 *e, unsigned level, bool whole)
+{
+    (void)w, (void)whole;
+    return *e && level ? DESCEND : DONE;
+}
+
 /* A range is sound if its bits above the top one that translates are all 0, or copies of that bit.
  */
 static bool range_ok(const struct ptab_format *f, u64 va, u64 size)
@@ -366,6 +379,13 @@ int ptab_protect_seen(struct ptab *pt, u64 va, u64 size, u32 mask, u32 attr, pta
         .pt = pt, .visit = visit_protect, .mask = mask, .attr = attr, .seen = seen, .arg = arg};
 
     return run(&w, va, size);
+}
+
+int ptab_split(struct ptab *pt, u64 va)
+{
+    struct walk w = {.pt = pt, .visit = visit_split, .apart = true};
+
+    return run(&w, va, PAGE_SIZE);
 }
 
 int ptab_protect(struct ptab *pt, u64 va, u64 size, u32 mask, u32 attr)

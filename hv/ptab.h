@@ -66,7 +66,8 @@ struct ptab_format {
     const char *name;
     u64 read; /* in every entry a CPU may use, tables too: without it, it is not present */
     u64 write, user, global, accessed, dirty, ipat;
-    u64 exec, noexec;     /* what a leaf carries with PTAB_X, and without */
+    u64 exec, noexec;     /* what a leaf of 4 KiB carries with PTAB_X, and without */
+    u64 exec_large;       /* larger ones with PTAB_X: exec, or what CPUs ignore (ptab_split()) */
     u64 large;            /* marks a leaf above level 0 */
     u64 table;            /* what an entry that points to a table carries */
     u64 leaf;             /* what every present leaf carries */
@@ -133,6 +134,12 @@ int ptab_protect(struct ptab *pt, u64 va, u64 size, u32 mask, u32 attr) __must_c
  * max_leaf at PTAB_4K while they are counted, they are counted by page. */
 int ptab_protect_seen(struct ptab *pt, u64 va, u64 size, u32 mask, u32 attr, ptab_seen_fn *seen,
                       void *arg) __must_check;
+
+/* The leaf at va becomes leaves of 4 KiB that say the same, until something else is changed in
+ * their table. Where large leaves carry PTAB_X for software only, CPUs execute these. No TLB need
+ * be flushed but for what it remembers of the right to execute. 0, also of a hole; -EINVAL and
+ * -ENOMEM as above. */
+int ptab_split(struct ptab *pt, u64 va) __must_check;
 
 /* Returns 0, or -ENOENT with only leaf->shift set: how large the hole is. */
 int ptab_lookup(const struct ptab *pt, u64 va, struct ptab_leaf *leaf) __must_check;

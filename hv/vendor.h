@@ -42,10 +42,11 @@ struct vendor_caps {
     bool next_rip;       /* exit.insn_len is always there for instruction exits */
     bool decode_assists; /* exit.cr.decoded and the like */
     bool tsc_scaling;
-    bool dirty_bits;   /* p2m entries say which pages were written */
-    u8 tsc_frac_bits;  /* fraction bits of the TSC ratio (SVM 32, VT-x 48) */
-    u32 max_asid;      /* ASIDs or VPIDs, 0: none */
-    u8 max_leaf_shift; /* 12, 21, 30: the largest page of the p2m */
+    bool dirty_bits;  /* p2m entries say which pages were written */
+    u8 tsc_frac_bits; /* fraction bits of the TSC ratio (SVM 32, VT-x 48) */
+    u32 max_asid;     /* ASIDs or VPIDs, 0: none */
+    const struct ptab_format *guest_p2m_format; /* of those who are not trusted */
+    u8 max_leaf_shift;                          /* 12, 21, 30: the largest page of the p2m */
 };
 
 struct vendor_ops {

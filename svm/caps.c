@@ -3,6 +3,7 @@
 #include "hv/cpu.h"
 #include "hv/errno.h"
 #include "hv/msr.h"
+#include "svm/npt.h"
 #include "svm/svm.h"
 
 #define CPUID_MAX_EXT    0x80000000
@@ -98,6 +99,7 @@ static void fill_caps(struct vendor_caps *caps)
         .dirty_bits = true, /* nested tables are tables like any (APM 2 15.25.5) */
         .tsc_frac_bits = 32,
         .max_asid = svm_config.asids - 1,
+        .guest_p2m_format = &ptab_npt,
         .max_leaf_shift = cpuid(CPUID_EXT1).edx & CPUID_EXT1_EDX_PAGE1GB ? 30 : 21,
     };
 }

@@ -9,21 +9,25 @@
  */
 #include "vmx/ept.h"
 
-const struct ptab_format ptab_ept = {
-    .name = "EPT",
-    .read = BIT(0),
-    .write = BIT(1),
-    .exec = BIT(2),
-    .ipat = BIT(6),
-    .large = BIT(7),
-    .accessed = BIT(8),
-    .dirty = BIT(9),
-    .table = BIT(0) | BIT(1) | BIT(2),
-    .memtype_bit = {{3, 4, 5}, {3, 4, 5}},
-    /* As in MTRRs. UC- is a PAT type only; 2, 3 and 7 are misconfigurations. */
-    .memtype_code = {[MEMTYPE_WC] = 1, [MEMTYPE_WT] = 4, [MEMTYPE_WP] = 5, [MEMTYPE_WB] = 6},
-    .memtype_of = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WT, MEMTYPE_WP,
-                   MEMTYPE_WB, MEMTYPE_UC},
-    .type_shift = 52, /* bits 55:52 are ignored */
-    .levels = 4,
-};
+/* As in MTRRs. UC- is a PAT type only; 2, 3 and 7 are misconfigurations. */
+#define MEMTYPE_CODE                                                           \
+    {                                                                          \
+        [MEMTYPE_WC] = 1, [MEMTYPE_WT] = 4, [MEMTYPE_WP] = 5, [MEMTYPE_WB] = 6 \
+    }
+#define MEMTYPE_OF                                                                          \
+    {                                                                                       \
+        MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WB, \
+            MEMTYPE_UC                                                                      \
+    }
+
+/* Bits 56:52 are ignored. */
+#define EPT_FORMAT(called, large_code)                                                             \
+    {                                                                                              \
+        .name = (called), .read = BIT(0), .write = BIT(1), .exec = BIT(2),                         \
+        .exec_large = (large_code), .ipat = BIT(6), .large = BIT(7), .accessed = BIT(8),           \
+        .dirty = BIT(9), .table = BIT(0) | BIT(1) | BIT(2), .memtype_bit = {{3, 4, 5}, {3, 4, 5}}, \
+        .memtype_code = MEMTYPE_CODE, .memtype_of = MEMTYPE_OF, .type_shift = 52, .levels = 4      \
+    }
+
+const struct ptab_format ptab_ept = EPT_FORMAT("EPT", BIT(2));
+const struct ptab_format ptab_ept_small_code = EPT_FORMAT("EPT with small pages of code", BIT(56));

@@ -40,7 +40,7 @@ static int hold_and_wait(struct domain *d, gfn_t gfn, bool write, mfn_t *mfn);
 
 static const struct vendor_ops test_vendor = {.p2m_format = &ptab_npt};
 const struct vendor_ops *vendor = &test_vendor;
-struct vendor_caps vendor_caps = {.max_leaf_shift = 21};
+struct vendor_caps vendor_caps = {.guest_p2m_format = &ptab_npt, .max_leaf_shift = 21};
 
 static struct domain *dom[DOMS];
 static struct vcpu *cpu[DOMS];

@@ -45,7 +45,7 @@ static void state_get(struct vcpu *v, u32 mask, struct cpu_state *s)
 
 static const struct vendor_ops ops = {.p2m_format = &ptab_npt, .state_get = state_get};
 const struct vendor_ops *vendor = &ops;
-struct vendor_caps vendor_caps = {.max_leaf_shift = 12};
+struct vendor_caps vendor_caps = {.guest_p2m_format = &ptab_npt, .max_leaf_shift = 12};
 
 void panic(const char *fmt, ...)
 {

@@ -27,7 +27,7 @@
 
 static const struct vendor_ops test_vendor = {.p2m_format = &ptab_npt};
 const struct vendor_ops *vendor = &test_vendor;
-struct vendor_caps vendor_caps = {.max_leaf_shift = 21};
+struct vendor_caps vendor_caps = {.guest_p2m_format = &ptab_npt, .max_leaf_shift = 21};
 
 static struct policy test_policy = {.phys_bits = 40};
 static struct domain dom;

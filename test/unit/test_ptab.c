@@ -34,8 +34,15 @@ static bool late_swap(u64 *entry, u64 *old, u64 new)
 #include "svm/npt.h"
 #include "vmx/ept.h"
 
-enum kind { HOST, NPT, EPT };
-static const struct ptab_format *const formats[] = {&ptab_host, &ptab_npt, &ptab_ept};
+enum kind { HOST, NPT, EPT, EPT_SMALL_CODE, KINDS };
+
+static bool is_ept(enum kind k)
+{
+    return k >= EPT;
+}
+
+static const struct ptab_format *const formats[] = {&ptab_host, &ptab_npt, &ptab_ept,
+                                                    &ptab_ept_small_code};
 
 /* Memory for tables: frames from FIRST_FRAME on. Freed frames are poisoned. */
 #define FIRST_FRAME 0x1230
@@ -116,7 +123,7 @@ static u32 hw_host_attr(enum kind k, u64 e, unsigned level)
 }
 
 /* SDM 3C tables 29-3 to 29-7, and 29.3.3.1 for what is a misconfiguration. */
-static u32 hw_ept_attr(u64 e, unsigned level)
+static u32 hw_ept_attr(enum kind k, u64 e, unsigned level)
 {
     unsigned type = e >> 3 & 7;
     u32 attr = PTAB_R | PTAB_MEMTYPE(type);
@@ -124,7 +131,13 @@ static u32 hw_ept_attr(u64 e, unsigned level)
     assert_true(bit(e, 0));
     assert_true(type != 2 && type != 3 && type != 7);
     attr |= bit(e, 1) ? PTAB_W : 0;
-    attr |= bit(e, 2) ? PTAB_X : 0;
+    if (k == EPT_SMALL_CODE && level) { /* what software says of it; the CPU may not execute it */
+        assert_false(bit(e, 2));
+        attr |= bit(e, 56) ? PTAB_X : 0;
+    } else {
+        assert_false(bit(e, 56));
+        attr |= bit(e, 2) ? PTAB_X : 0;
+    }
     attr |= bit(e, 6) ? PTAB_IPAT : 0;
     attr |= bit(e, 8) ? PTAB_A : 0;
     attr |= bit(e, 9) ? PTAB_D : 0;
@@ -136,7 +149,7 @@ static u32 hw_ept_attr(u64 e, unsigned level)
 /* All of a table entry must let through what a leaf may grant. */
 static void hw_check_table(enum kind k, u64 e)
 {
-    if (k == EPT) {
+    if (is_ept(k)) {
         assert_int_equal(e & 7, 7);
         assert_int_equal(e & 0xf8, 0); /* reserved */
     } else {
@@ -153,14 +166,14 @@ static bool hw_walk(enum kind k, mfn_t root, u64 va, struct translation *t)
         u64 *entry = &table[va >> (12 + 9 * level) & 511];
         u64 e = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
 
-        if (!(e & (k == EPT ? 7 : 1)))
+        if (!(e & (is_ept(k) ? 7 : 1)))
             return false;
         if (level == 0 || (level < 3 && bit(e, 7))) {
             u64 offset = (1ull << (12 + 9 * level)) - 1;
 
             *t = (struct translation){.pa = (e & 0x000ffffffffff000 & ~offset) | (va & offset),
-                                      .attr = k == EPT ? hw_ept_attr(e, level)
-                                                       : hw_host_attr(k, e, level),
+                                      .attr = is_ept(k) ? hw_ept_attr(k, e, level)
+                                                        : hw_host_attr(k, e, level),
                                       .shift = 12 + 9 * level,
                                       .entry = entry,
                                       .value = e};
@@ -174,7 +187,7 @@ static bool hw_walk(enum kind k, mfn_t root, u64 va, struct translation *t)
 /* A CPU writes: the walk's leaf becomes accessed and dirty, or the walk starts again. */
 static bool hw_write(enum kind k, mfn_t root, u64 va)
 {
-    u64 marks = k == EPT ? 0x300 : 0x60;
+    u64 marks = is_ept(k) ? 0x300 : 0x60;
     struct translation t;
 
     do {
@@ -206,9 +219,9 @@ static u32 normalize(enum kind k, u32 attr)
 
     if (k != HOST)
         attr &= ~(PTAB_U | PTAB_G);
-    if (k != EPT)
+    if (!is_ept(k))
         attr &= ~PTAB_IPAT;
-    if (k == EPT && type == MEMTYPE_UC_MINUS)
+    if (is_ept(k) && type == MEMTYPE_UC_MINUS)
         attr = (attr & ~PTAB_MEMTYPES) | PTAB_MEMTYPE(MEMTYPE_UC);
     if (!(attr & PTAB_R))
         attr &= ~(PTAB_RWX | PTAB_U | PTAB_G | PTAB_A | PTAB_D);
@@ -348,7 +361,7 @@ static unsigned count_tables(struct fixture *f, const u64 *table, unsigned level
     unsigned n = 1;
 
     for (unsigned i = 0; level && i < 512; i++)
-        if (table[i] & (f->kind == EPT ? 7 : 1) && !(level < 3 && bit(table[i], 7)))
+        if (table[i] & (is_ept(f->kind) ? 7 : 1) && !(level < 3 && bit(table[i], 7)))
             n += count_tables(f, hw_table(table[i]), level - 1);
     return n;
 }
@@ -491,6 +504,15 @@ static void test_random_ept(void **state)
     finish(&f);
 }
 
+static void test_random_ept_small_code(void **state)
+{
+    struct fixture f = start(EPT_SMALL_CODE);
+
+    (void)state;
+    test_random(&f);
+    finish(&f);
+}
+
 /* ---- Single properties ---- */
 
 #define GIB     (1ull << 30)
@@ -506,7 +528,7 @@ static void test_random_ept(void **state)
 
 static void each_kind(void (*test)(struct fixture *))
 {
-    for (enum kind k = HOST; k <= EPT; k++) {
+    for (enum kind k = HOST; k < KINDS; k++) {
         struct fixture f = start(k);
 
         test(&f);
@@ -573,6 +595,38 @@ static void split_and_merge(struct fixture *f)
         MUST(ptab_map(&f->pt, va, HPA(va), PAGE_SIZE, RAM));
     assert_int_equal(LOOKUP(f, 0).shift, 21);
     assert_int_equal(LOOKUP(f, 3 * MIB).shift, 21);
+}
+
+/* A page that is executed: its neighbours within 2 MiB come along, and all says what it said. */
+static void split(struct fixture *f)
+{
+    unsigned before = f->pt.tables;
+    struct ptab_leaf leaf;
+
+    MUST(ptab_split(&f->pt, 0)); /* nothing is there */
+    MUST(ptab_map(&f->pt, 0, HPA(GIB), GIB, RAM));
+    f->pt.stale = false;
+    MUST(ptab_split(&f->pt, 5 * MIB));
+    assert_false(f->pt.stale);
+    assert_int_equal(f->pt.tables, before + 3);
+    for (u64 va = 0; va < 8 * MIB; va += PAGE_SIZE) {
+        leaf = LOOKUP(f, va);
+        assert_int_equal(leaf.shift, va >= 4 * MIB && va < 6 * MIB ? 12 : 21);
+        assert_int_equal(leaf.pa.v, GIB + va);
+        assert_int_equal(leaf.attr & ~(PTAB_A | PTAB_D), RAM);
+    }
+    MUST(ptab_split(&f->pt, 5 * MIB)); /* as it is */
+    assert_int_equal(f->pt.tables, before + 3);
+    /* Another change in the same table puts it together again. */
+    MUST(ptab_protect(&f->pt, 5 * MIB, PAGE_SIZE, PTAB_RWX, PTAB_RWX));
+    assert_int_equal(LOOKUP(f, 5 * MIB).shift, 30);
+    /* Half a split is none. */
+    budget = 1;
+    assert_int_equal(ptab_split(&f->pt, 5 * MIB), -ENOMEM);
+    assert_int_equal(LOOKUP(f, 5 * MIB).shift, 30);
+    budget = ~0u;
+    assert_int_equal(ptab_split(&f->pt, 1ull << 48), -EINVAL);
+    flush(f);
 }
 
 /* One page that wanders through the address space costs no more than one that stays. */
@@ -793,6 +847,12 @@ static void test_retired_tables_translate(void **state)
     each_kind(retired_tables_translate);
 }
 
+static void test_split(void **state)
+{
+    (void)state;
+    each_kind(split);
+}
+
 static void test_empty_tables_go(void **state)
 {
     (void)state;
@@ -865,7 +925,7 @@ static void last_moment(struct fixture *f)
 {
     u32 seen = 0;
 
-    last_moment_marks = f->kind == EPT ? 0x300 : 0x60;
+    last_moment_marks = is_ept(f->kind) ? 0x300 : 0x60;
     last_moments = 0;
     MUST(ptab_map(&f->pt, 0, HPA(GIB), 2 * MIB, RAM));
 
@@ -1051,6 +1111,7 @@ int main(void)
         cmocka_unit_test(test_largest_leaves),
         cmocka_unit_test(test_split_and_merge),
         cmocka_unit_test(test_retired_tables_translate),
+        cmocka_unit_test(test_split),
         cmocka_unit_test(test_empty_tables_go),
         cmocka_unit_test(test_limited),
         cmocka_unit_test(test_in_vain),
@@ -1066,6 +1127,7 @@ int main(void)
         cmocka_unit_test(test_random_host),
         cmocka_unit_test(test_random_npt),
         cmocka_unit_test(test_random_ept),
+        cmocka_unit_test(test_random_ept_small_code),
     };
     int failed;
 

@@ -111,6 +111,24 @@ static void test_intel_options(void **state)
     assert_false(vmx_config.ins_outs_info);
 }
 
+/* Large pages of code are for CPUs that say they stand it. */
+static void test_intel_large_code(void **state)
+{
+    const char *why;
+
+    (void)state;
+    leaf(7)->edx = 0;
+    assert_int_equal(vmx_probe(&caps, &why), 0);
+    assert_ptr_equal(caps.guest_p2m_format, &ptab_ept_small_code);
+    leaf(7)->edx = BIT(29);
+    *msr(0x10a) = ~BIT(6);
+    assert_int_equal(vmx_probe(&caps, &why), 0);
+    assert_ptr_equal(caps.guest_p2m_format, &ptab_ept_small_code);
+    *msr(0x10a) = BIT(6);
+    assert_int_equal(vmx_probe(&caps, &why), 0);
+    assert_ptr_equal(caps.guest_p2m_format, &ptab_ept);
+}
+
 /* A VPID that nothing can forget singly is not used. */
 static void test_intel_vpid_needs_invvpid(void **state)
 {
@@ -147,6 +165,7 @@ int main(void)
         cmocka_unit_test_setup(test_intel_missing, intel),
         cmocka_unit_test_setup(test_intel_unlocked, intel),
         cmocka_unit_test_setup(test_intel_options, intel),
+        cmocka_unit_test_setup(test_intel_large_code, intel),
         cmocka_unit_test_setup(test_intel_vpid_needs_invvpid, intel),
         cmocka_unit_test_setup(test_intel_old_controls, intel),
     };
