@@ -80,9 +80,7 @@ static void guest_reset(struct vcpu *v)
 
 static void nmi(void)
 {
-    struct percpu *c = this_cpu();
-
-    __atomic_fetch_or(&dom0->vcpu[c->id]->requests, REQ_NMI, __ATOMIC_SEQ_CST);
+    vcpu_request(dom0->vcpu[this_cpu()->id], REQ_NMI);
 }
 
 void dom0_irq_init(struct domain *d)

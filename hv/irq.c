@@ -17,10 +17,16 @@ void irq_set_nmi_forward(nmi_forward_fn fn)
     nmi_forward = fn;
 }
 
+/* Anything may have been interrupted, so no lock is taken and nobody woken here. */
 void irq_nmi(void)
 {
     if (nmi_forward)
-        nmi_forward();
+        __atomic_fetch_or(&this_cpu()->work, WORK_NMI, __ATOMIC_SEQ_CST);
+}
+
+void irq_forward_nmi(void)
+{
+    nmi_forward();
 }
 
 /* A device that firmware left running, before anyone owns it. */

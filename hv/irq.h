@@ -24,9 +24,11 @@ void irq_window(void);
 typedef void (*irq_forward_fn)(u8 vector, bool level);
 void irq_set_forward(irq_forward_fn fn);
 
-/* An NMI hit this CPU and was not root mode's own. */
+/* Who gets an NMI that is not root mode's own; called on the CPU it hit, interrupts off. */
 typedef void (*nmi_forward_fn)(void);
 void irq_set_nmi_forward(nmi_forward_fn fn);
+/* In the NMI handler, and behind it: WORK_NMI. */
 void irq_nmi(void);
+void irq_forward_nmi(void);
 
 #endif

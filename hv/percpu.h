@@ -35,6 +35,7 @@ struct percpu {
 #define WORK_RESCHED (1u << 0) /* pick again */
 #define WORK_TIMER   (1u << 1) /* a timer may have expired */
 #define WORK_UNLOAD  (1u << 2) /* somebody needs the vcpu that is loaded here but does not run */
+#define WORK_NMI     (1u << 3) /* one has come in: irq_forward_nmi() */
 
 /* Sets WORK_* on a CPU, and makes it look. */
 void percpu_work(struct percpu *c, u32 work);

@@ -48,6 +48,8 @@ static bool do_work(struct percpu *c)
 
     if (work & WORK_TIMER || unlikely(timer_overdue(&c->timers)))
         timer_run();
+    if (unlikely(work & WORK_NMI))
+        irq_forward_nmi();
     if (work & WORK_UNLOAD)
         vcpu_put_idle();
     return work & WORK_RESCHED || c->work & WORK_RESCHED;

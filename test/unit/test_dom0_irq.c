@@ -27,9 +27,19 @@ void irq_set_forward(irq_forward_fn fn)
     arrive = fn;
 }
 
+static nmi_forward_fn nmi_arrives;
+
 void irq_set_nmi_forward(nmi_forward_fn fn)
 {
-    (void)fn;
+    nmi_arrives = fn;
+}
+
+static u32 requested;
+
+void vcpu_request(struct vcpu *v, u32 requests)
+{
+    (void)v;
+    requested |= requests;
 }
 
 void lapic_eoi(void)
@@ -152,6 +162,14 @@ static void test_reset(void **state)
     assert_int_equal(count_in_service(), 0);
 }
 
+/* By a request, which wakes a vcpu that sleeps. */
+static void test_nmi(void **state)
+{
+    (void)state;
+    nmi_arrives();
+    assert_int_equal(requested, REQ_NMI);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup(test_lower_ends_first, setup),
         cmocka_unit_test_setup(test_not_taken, setup),
         cmocka_unit_test_setup(test_reset, setup),
+        cmocka_unit_test_setup(test_nmi, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

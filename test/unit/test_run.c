@@ -77,6 +77,13 @@ void vcpu_switch_to(struct vcpu *v)
     boot_cpu.current = v;
 }
 
+static unsigned nmis;
+
+void irq_forward_nmi(void)
+{
+    nmis++;
+}
+
 void vcpu_put_idle(void)
 {
     fail();
@@ -140,10 +147,12 @@ static void test_next(void **state)
 {
     (void)state;
     boot_cpu.timers.overdue = ~0ull;
+    boot_cpu.work = WORK_NMI;
     if (!setjmp(end))
         run_cpu();
     for (unsigned i = 0; i < turn; i++)
         assert_ptr_equal(turns[i], i % 2 ? &second : &first);
+    assert_int_equal(nmis, 1);
 }
 
 int main(void)
