@@ -71,6 +71,7 @@ test_xen()
     for file in evtchn gntdev gntalloc privcmd; do succeeds "dev-xen-$file" test -c /dev/xen/$file; done
     succeeds xenstored-runs pidof xenstored
     is store-knows-us 0 "$(xenstore-read /local/domain/0/domid)"
+    succeeds pat-has-write-combining sh -c "dmesg | grep -q 'x86/PAT: .* WC '"
     at_least timer-interrupts-are-xens 1 "$(grep -c 'HYP:\|xen' /proc/interrupts)"
 }
 
