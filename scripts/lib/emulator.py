@@ -29,7 +29,7 @@ from pathlib import Path
 import terminal
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("HELIUM_BUILD", ROOT / "build"))
+BUILD = Path(os.environ.get("HELIUM_BUILD") or ROOT / "build").resolve()
 LOGS = BUILD / "logs"
 PATHS = ("svm-uefi", "svm-grub", "svm-efigrub", "svm-pvh", "vmx-grub", "vmx-uefi")
 

@@ -9,7 +9,6 @@
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/dom0-lib.sh"
-. "$HELIUM_ROOT/scripts/lib/common.sh"
 . "$HELIUM_ROOT/scripts/lib/volumes.sh"
 
 load_seconds=${DOM0_LOAD:-20}

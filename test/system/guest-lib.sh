@@ -5,7 +5,6 @@
 # GUEST_MEMORY is the machine's MiB, GUEST_TIMEOUT the seconds it may take, GUEST_CLOCK the seconds for which
 # clocks are compared, GUEST_WORDS more words for dom0's kernel.
 
-. "$HELIUM_ROOT/scripts/lib/common.sh"
 . "$HELIUM_ROOT/scripts/lib/volumes.sh"
 GUESTS=$HELIUM_BUILD/guests
 
