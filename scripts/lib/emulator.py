@@ -48,6 +48,7 @@ SERIAL_NAME = "serial.txt"
 
 # What mkdisk's grub.cfg says when GRUB could not load or start something.
 GRUB_FAILED = "HELIUM-GRUB FAILED"
+PANIC = "PANIC on CPU"  # the hypervisor's (hv/panic.c)
 
 POLL_SECONDS = 0.05
 FAIL_DRAIN_SECONDS = 3.0
@@ -72,6 +73,7 @@ class Machine:
     icount: bool = False
     mips: int = 0  # counted: a machine so slow that its clock shows a second after that many millions; 0: as usual
     cpu: str = ""  # the emulator's CPU model; empty: the default of the vendor
+    may_panic: bool = False  # a panic of the hypervisor's does not end the run
     settle: float = 0.3  # seconds to run on after a marker, for what is still under way
     cmdline: str = ""  # svm-pvh only; a disk image has its own
     qemu_args: tuple = ()
@@ -345,7 +347,7 @@ def watch_on_terminal(machine, process, clock):
 def watch(machine, process, clock, screen=None):
     """Waits for a marker, a failure, the emulator's end or the timeout; returns (seen, sentence)."""
     deadline = time.monotonic() + machine.timeout
-    failures = (*machine.failures, f"^{GRUB_FAILED}")
+    failures = (*machine.failures, f"^{GRUB_FAILED}", *([] if machine.may_panic else [PANIC]))
     line = Line(machine, process, screen) if machine.is_typed_on else None
     size = -1
     while True:

@@ -30,7 +30,6 @@ HV_PATHS = {"svm": ("svm-uefi", "svm-grub"), "vmx": ("vmx-grub", "vmx-uefi")}
 INTERCEPT_PATHS = {"svm": "svm-grub", "vmx": "vmx-grub"}
 INTERCEPT_NOT = {"svm": ("debug",), "vmx": ()}  # QEMU's VMRUN arms no breakpoints, only a guest's own MOV DR does
 DONE = r"^HELIUM-TEST DONE"
-PANIC = r"PANIC"
 HV_TIMEOUT = 900
 REFERENCE_TIMEOUT = 120
 MODULES_PER_BOOT = 32
@@ -136,7 +135,7 @@ def run_path(path, guests, reference, report, number, cmdline=""):
     try:
         image = make_image(f"guests-{name}", "\n".join(lines) + "\n")
         outcome = emulator.run(Machine(path, image, LOGS / f"guests-{name}.log", HV_TIMEOUT, (DONE,),
-                                       (PANIC,), cpus=CPUS))
+                                       cpus=CPUS))
     except EmulatorError as error:
         report.batch([(prefix, str(error))])
         return

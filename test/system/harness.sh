@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What the scripts themselves notice, with stand-ins for what takes long: seconds, and no emulator.
+set -uo pipefail
+. "$(dirname "$0")/lib.sh"
+work=$LOGS/work
+rm -rf "$work"
+mkdir -p "$work"
+
+# A Bochs that says $SAYS on its serial line and stays.
+cat >"$work/bochs" <<'END'
+#!/bin/sh
+printf '%s\n' "$SAYS" >"$(sed -n 's/^com1: .*dev=//p' "$3")"
+exec sleep 60
+END
+chmod +x "$work/bochs"
+touch "$work/disk.img"
+
+# judge WHAT REGEX SAID: what a command said matches, whole lines.
+judge()
+{
+    grep -qxE "$2" <<<"$3" && ok "$1" || not_ok "$1" "it said: $3"
+}
+
+# machine_says WHAT LINE REGEX OPTIONS...: a machine whose serial line has LINE ends in a sentence that matches.
+machine_says()
+{
+    local what=$1 says=$2 regex=$3
+    shift 3
+    judge "$what" "vmx-grub: $regex, after .*" \
+        "$(SAYS=$says HELIUM_BOCHS=$work/bochs boot "$what" vmx-grub "$work/disk.img" --timeout 20 "$@")"
+}
+
+machine_says marker 'all is well' "saw 'is well'" --marker 'is well'
+machine_says panic-ends-a-run '(HV) PANIC on CPU 0: x' "the serial line says 'PANIC on CPU'" --marker 'is well'
+machine_says panic-wanted '(HV) PANIC on CPU 0: x' "saw 'CPU 0: x'" --may-panic --marker 'CPU 0: x'
+rm -rf "$work"
