@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Boots a disk image or a guest ELF on an emulated machine and watches its serial line.
 
-Six ways to boot, each a name used in logs and test names alike:
+Five ways to boot, each a name used in logs and test names alike:
 
-    svm-uefi     QEMU with AMD-V, OVMF, EFI/BOOT/BOOTX64.EFI from the image
-    svm-grub     QEMU with AMD-V, SeaBIOS, GRUB from the image's MBR
-    svm-efigrub  QEMU with AMD-V, OVMF, GRUB as EFI/BOOT/BOOTX64.EFI (mkdisk: efi = grub)
-    svm-pvh      QEMU, an ELF with a PVH note loaded directly (-kernel); no firmware visible
-    vmx-grub     Bochs with VT-x, its own BIOS, GRUB from the image's MBR
-    vmx-uefi     Bochs with VT-x, OVMF, EFI/BOOT/BOOTX64.EFI from the image
+    svm-uefi  QEMU with AMD-V, OVMF, EFI/BOOT/BOOTX64.EFI from the image
+    svm-grub  QEMU with AMD-V, SeaBIOS, GRUB from the image's MBR
+    svm-pvh   QEMU, an ELF with a PVH note loaded directly (-kernel); no firmware visible
+    vmx-grub  Bochs with VT-x, its own BIOS, GRUB from the image's MBR
+    vmx-uefi  Bochs with VT-x, OVMF, EFI/BOOT/BOOTX64.EFI from the image
 
 The emulator is killed as soon as a marker stands on the serial line, or at the timeout. With nested
 KVM on the host, QEMU runs take it (HELIUM_ACCEL=tcg forbids, =kvm demands it).
@@ -31,7 +30,7 @@ import terminal
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("HELIUM_BUILD") or ROOT / "build").resolve()
 LOGS = BUILD / "logs"
-PATHS = ("svm-uefi", "svm-grub", "svm-efigrub", "svm-pvh", "vmx-grub", "vmx-uefi")
+PATHS = ("svm-uefi", "svm-grub", "svm-pvh", "vmx-grub", "vmx-uefi")
 
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE.fd")
 OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS.fd")
@@ -169,7 +168,7 @@ def accel_args(machine, kvm):
 
 
 def qemu_firmware(machine, workdir):
-    if machine.path.endswith(("-uefi", "-efigrub")):
+    if machine.path.endswith("-uefi"):
         variables = workdir / "OVMF_VARS.fd"
         shutil.copyfile(need(OVMF_VARS, "ovmf"), variables)
         flash = "if=pflash,format=raw,unit="

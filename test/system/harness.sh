@@ -34,4 +34,17 @@ machine_says()
 machine_says marker 'all is well' "saw 'is well'" --marker 'is well'
 machine_says panic-ends-a-run '(HV) PANIC on CPU 0: x' "the serial line says 'PANIC on CPU'" --marker 'is well'
 machine_says panic-wanted '(HV) PANIC on CPU 0: x' "saw 'CPU 0: x'" --may-panic --marker 'CPU 0: x'
+
+# tests_nothing WHAT ARGUMENT...: scripts/test, asked for what there is not, fails.
+tests_nothing()
+{
+    local what=$1
+    shift
+    judge "$what" '0 passed, 1 failed' "$("$HELIUM_ROOT/scripts/test" "$@")"
+}
+
+tests_nothing no-such-program unit --only 'no such name'
+tests_nothing no-such-guest guests --only 'no such name'
+tests_nothing no-such-path guests --vendor svm --path vmx-uefi
+tests_nothing no-such-script system --only 'no such name'
 rm -rf "$work"
