@@ -22,8 +22,8 @@ attach_volumes()
     local spare=$1 guest
     shift
     for guest in "$@"; do make_guest "$guest"; done
-    make_test_volume "$LOGS/test.img" "$spare" "${@/#/$GUESTS/}" || { not_ok volume "mke2fs failed"; exit 1; }
-    copy_guest_volume "$DOM0" "$LOGS/guests.img"
+    make_test_volume "$LOGS/test.img" "$spare" "${@/#/$GUESTS/}" || { not_ok volume "it could not be made"; exit 1; }
+    copy_guest_volume "$DOM0" "$LOGS/guests.img" || { not_ok volume "the guest volume could not be copied"; exit 1; }
     mapfile -t volumes < <(disk_words "$VENDOR" "$LOGS/guests.img" "$LOGS/test.img")
 }
 

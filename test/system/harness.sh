@@ -35,6 +35,29 @@ machine_says marker 'all is well' "saw 'is well'" --marker 'is well'
 machine_says panic-ends-a-run '(HV) PANIC on CPU 0: x' "the serial line says 'PANIC on CPU'" --marker 'is well'
 machine_says panic-wanted '(HV) PANIC on CPU 0: x' "saw 'CPU 0: x'" --may-panic --marker 'CPU 0: x'
 
+# run_refuses WHAT REGEX ARGUMENT...
+run_refuses()
+{
+    local what=$1 regex=$2
+    shift 2
+    judge "$what" "run: $regex" "$("$HELIUM_ROOT/scripts/run" --no-setup "$@" 2>&1)"
+}
+
+run_refuses no-number '--memory takes a number from .*' --memory 2G
+run_refuses leading-zero 'a machine of 1000 MiB is too small for a guest of 800 MiB\.' --memory 01000 --guest-memory 0800
+run_refuses no-cpu '--cpus takes a number from 1 to .*' --cpus 0
+run_refuses no-port '--vnc takes a number from 1 to 65535, not .*' --vnc 99999
+
+# A volume of what there is not.
+if (
+    . "$HELIUM_ROOT/scripts/lib/volumes.sh"
+    make_test_volume "$work/test.img" 8 "$work/nothing"
+) 2>/dev/null; then
+    not_ok volume "it was made"
+else
+    ok volume
+fi
+
 # tests_nothing WHAT ARGUMENT...: scripts/test, asked for what there is not, fails.
 tests_nothing()
 {
