@@ -26,6 +26,7 @@ import time
 from pathlib import Path
 
 import terminal
+from child import bound
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("HELIUM_BUILD") or ROOT / "build").resolve()
@@ -395,8 +396,7 @@ def run(machine):
     with open(emulator_log, "wb") as output:
         output.write((" ".join(command) + "\n").encode())
         output.flush()
-        # The emulator dies with this script, however that ends.
-        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL, stdout=output,
+        process = subprocess.Popen(bound(command, "KILL"), stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, cwd=workdir, start_new_session=True)
         clock = Clock(machine, process)
         try:
