@@ -2,7 +2,7 @@
 # Shared by every script: where things are, and how to speak. Source it, do not run it.
 
 HELIUM_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-HELIUM_BUILD=${HELIUM_BUILD:-$HELIUM_ROOT/build}
+HELIUM_BUILD=$(realpath -m -- "${HELIUM_BUILD:-$HELIUM_ROOT/build}") # absolute: emulators run elsewhere
 HELIUM_LOGS=$HELIUM_BUILD/logs
 HELIUM_CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/helium
 

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Boots a disk image or a guest ELF on an emulated machine and watches its serial line.
 
-Six ways to boot, each a name used in logs and test names alike:
+Five ways to boot, each a name used in logs and test names alike:
 
-    svm-uefi     QEMU with AMD-V, OVMF, EFI/BOOT/BOOTX64.EFI from the image
-    svm-grub     QEMU with AMD-V, SeaBIOS, GRUB from the image's MBR
-    svm-efigrub  QEMU with AMD-V, OVMF, GRUB as EFI/BOOT/BOOTX64.EFI (mkdisk: efi = grub)
-    svm-pvh      QEMU, an ELF with a PVH note loaded directly (-kernel); no firmware visible
-    vmx-grub     Bochs with VT-x, its own BIOS, GRUB from the image's MBR
-    vmx-uefi     Bochs with VT-x, OVMF, EFI/BOOT/BOOTX64.EFI from the image
+    svm-uefi  QEMU with AMD-V, OVMF, EFI/BOOT/BOOTX64.EFI from the image
+    svm-grub  QEMU with AMD-V, SeaBIOS, GRUB from the image's MBR
+    svm-pvh   QEMU, an ELF with a PVH note loaded directly (-kernel); no firmware visible
+    vmx-grub  Bochs with VT-x, its own BIOS, GRUB from the image's MBR
+    vmx-uefi  Bochs with VT-x, OVMF, EFI/BOOT/BOOTX64.EFI from the image
 
 The emulator is killed as soon as a marker stands on the serial line, or at the timeout. With nested
 KVM on the host, QEMU runs take it (HELIUM_ACCEL=tcg forbids, =kvm demands it).
@@ -27,11 +26,12 @@ import time
 from pathlib import Path
 
 import terminal
+from child import bound
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("HELIUM_BUILD", ROOT / "build"))
+BUILD = Path(os.environ.get("HELIUM_BUILD") or ROOT / "build").resolve()
 LOGS = BUILD / "logs"
-PATHS = ("svm-uefi", "svm-grub", "svm-efigrub", "svm-pvh", "vmx-grub", "vmx-uefi")
+PATHS = ("svm-uefi", "svm-grub", "svm-pvh", "vmx-grub", "vmx-uefi")
 
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE.fd")
 OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS.fd")
@@ -48,6 +48,7 @@ SERIAL_NAME = "serial.txt"
 
 # What mkdisk's grub.cfg says when GRUB could not load or start something.
 GRUB_FAILED = "HELIUM-GRUB FAILED"
+PANIC = "PANIC on CPU"  # the hypervisor's (hv/panic.c)
 
 POLL_SECONDS = 0.05
 FAIL_DRAIN_SECONDS = 3.0
@@ -72,6 +73,7 @@ class Machine:
     icount: bool = False
     mips: int = 0  # counted: a machine so slow that its clock shows a second after that many millions; 0: as usual
     cpu: str = ""  # the emulator's CPU model; empty: the default of the vendor
+    may_panic: bool = False  # a panic of the hypervisor's does not end the run
     settle: float = 0.3  # seconds to run on after a marker, for what is still under way
     cmdline: str = ""  # svm-pvh only; a disk image has its own
     qemu_args: tuple = ()
@@ -167,7 +169,7 @@ def accel_args(machine, kvm):
 
 
 def qemu_firmware(machine, workdir):
-    if machine.path.endswith(("-uefi", "-efigrub")):
+    if machine.path.endswith("-uefi"):
         variables = workdir / "OVMF_VARS.fd"
         shutil.copyfile(need(OVMF_VARS, "ovmf"), variables)
         flash = "if=pflash,format=raw,unit="
@@ -345,7 +347,7 @@ def watch_on_terminal(machine, process, clock):
 def watch(machine, process, clock, screen=None):
     """Waits for a marker, a failure, the emulator's end or the timeout; returns (seen, sentence)."""
     deadline = time.monotonic() + machine.timeout
-    failures = (*machine.failures, f"^{GRUB_FAILED}")
+    failures = (*machine.failures, f"^{GRUB_FAILED}", *([] if machine.may_panic else [PANIC]))
     line = Line(machine, process, screen) if machine.is_typed_on else None
     size = -1
     while True:
@@ -394,8 +396,7 @@ def run(machine):
     with open(emulator_log, "wb") as output:
         output.write((" ".join(command) + "\n").encode())
         output.flush()
-        # The emulator dies with this script, however that ends.
-        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL, stdout=output,
+        process = subprocess.Popen(bound(command, "KILL"), stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, cwd=workdir, start_new_session=True)
         clock = Clock(machine, process)
         try:

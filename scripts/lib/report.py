@@ -35,6 +35,9 @@ class Report:
                 show_end(log)
             sys.stdout.flush()
 
+    def count(self):
+        return self.passed + len(self.failed)
+
     def close(self):
         """Prints the failures once more and the count; returns the exit status."""
         if self.failed:

@@ -10,6 +10,7 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
+from child import bound
 from emulator import BUILD, LOGS, ROOT
 
 TIMEOUT = {"svm": 1800, "vmx": 5400}  # seconds for one script
@@ -35,7 +36,7 @@ def run_script(script, vendor, report):
                                 "LOGS": str(logs)}
     with open(log, "wb") as output:
         # `timeout` ends the whole process group, emulators included.
-        done = subprocess.run(["timeout", "--kill-after=10", str(TIMEOUT[vendor]), script], env=environment,
+        done = subprocess.run(bound(["timeout", "--kill-after=10", str(TIMEOUT[vendor]), script]), env=environment,
                               stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                               cwd=ROOT, check=False)
     report.batch(judge(prefix, log.read_text(errors="replace"), done.returncode), log)

@@ -7,6 +7,7 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
+from child import bound
 from emulator import BUILD, LOGS, ROOT
 
 TIMEOUT = 900
@@ -42,7 +43,7 @@ def run_program(program, report):
     log = LOGS / f"unit-{program.name}.log"
     environment = os.environ | {"CMOCKA_MESSAGE_OUTPUT": "TAP"}
     try:
-        done = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run(bound([program]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=TIMEOUT, env=environment, check=False)
         output, status = done.stdout, done.returncode
     except subprocess.TimeoutExpired as expired:
@@ -64,7 +65,7 @@ def run_fuzz(name, report):
     with open(log, "wb") as output:
         for step in steps:
             if reason is None:
-                status = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                status = subprocess.run(bound(step), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                         timeout=TIMEOUT, check=False).returncode
                 reason = f"{step[0]} ended with status {status}" if status else None
     report.batch([(f"fuzz/{name.removeprefix('fuzz_')}", reason)], log)

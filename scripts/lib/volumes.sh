@@ -9,12 +9,9 @@ make_test_volume()
     local file=$1 spare=$2 directory=$1.d used
     shift 2
     rm -rf "$directory" "$file"
-    mkdir -p "$directory"
-    [ $# -eq 0 ] || cp -a --sparse=always "$@" "$directory/"
-    used=$(du -sm "$directory" | cut -f1)
-    truncate -s $((used * 5 / 4 + spare))M "$file"
-    mke2fs -q -L HELIUM-TEST -d "$directory" "$file" && truncate -s %$CYLINDER "$file"
-    rm -rf "$directory"
+    mkdir -p "$directory" && { [ $# -eq 0 ] || cp -a --sparse=always "$@" "$directory/"; } &&
+        used=$(du -sm "$directory" | cut -f1) && truncate -s $((used * 5 / 4 + spare))M "$file" &&
+        mke2fs -q -L HELIUM-TEST -d "$directory" "$file" && truncate -s %$CYLINDER "$file" && rm -rf "$directory"
 }
 
 # copy_guest_volume DIRECTORY FILE: dom0's guest volume from where mkdom0 has put it, as a disk.

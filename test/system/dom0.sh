@@ -9,13 +9,12 @@
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/dom0-lib.sh"
-. "$HELIUM_ROOT/scripts/lib/common.sh"
 . "$HELIUM_ROOT/scripts/lib/volumes.sh"
 
 load_seconds=${DOM0_LOAD:-20}
 calls=${DOM0_CALLS:-5000}
 DONE='HELIUM-DOM0 DONE .*failed'
-DEAD='Kernel panic|[Hh]elium: panic'
+DEAD='Kernel panic'
 
 # options CPUS NAME TIMEOUT: the words every run shares, to the array `options`.
 set_options()

@@ -3,8 +3,7 @@
 # by hand, VENDOR=svm test/system/x.sh is enough.
 
 : "${VENDOR:?set VENDOR to svm or vmx}"
-HELIUM_ROOT=${HELIUM_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
-HELIUM_BUILD=${HELIUM_BUILD:-$HELIUM_ROOT/build}
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib/common.sh"
 LOGS=${LOGS:-$HELIUM_BUILD/logs/system-$VENDOR-$(basename "$0" .sh)}
 export HELIUM_BUILD
 mkdir -p "$LOGS"

@@ -12,7 +12,7 @@ starts()
     local what=$1 said
     shift
     said=$(boot "$what" "$@" --memory 2048 --marker 'HELIUM-RUN guest: USERLAND' \
-        --fail 'HELIUM-RUN FAILED|Kernel panic|[Hh]elium: panic' --timeout "$GUEST_TIMEOUT") &&
+        --fail 'HELIUM-RUN FAILED|Kernel panic' --timeout "$GUEST_TIMEOUT") &&
         ok "$what" || not_ok "$what" "$(tail -n 1 <<<"$said")"
 }
 

@@ -56,7 +56,7 @@ panics()
     local name=$1 options=$2 image
     shift 2
     image=$(make_image "$name" "vcpus=2 $options") || { not_ok "$name" 'mkdisk could not make the image'; return; }
-    boot "$name" "$path" "$image" --cpus 2 --marker "$END" --timeout "$PATIENCE" --settle "$SETTLE" >/dev/null
+    boot "$name" "$path" "$image" --cpus 2 --may-panic --marker "$END" --timeout "$PATIENCE" --settle "$SETTLE" >/dev/null
     [ "$name" = both ] || set -- '^upset: beat' "$@"
     judge "$name.log" "$@"
 }
@@ -67,7 +67,7 @@ machine_check()
     local name=machine-check image monitor=$LOGS/monitor pid
     image=$(make_image "$name" 'halt=1') || { not_ok "$name" 'mkdisk could not make the image'; return; }
     rm -f "$monitor" "$LOGS/$name.log"
-    boot "$name" "$path" "$image" --marker "$END" --timeout "$PATIENCE" --settle "$SETTLE" \
+    boot "$name" "$path" "$image" --may-panic --marker "$END" --timeout "$PATIENCE" --settle "$SETTLE" \
         --qemu-arg=-monitor --qemu-arg="unix:$monitor,server=on,wait=off" >/dev/null &
     pid=$!
     for ((i = 0; i < PATIENCE * 2; i++)); do

@@ -24,13 +24,16 @@ refused()
     fi
 }
 
-# The terminal is `script`'s; what is written to descriptor 3 is typed there.
+# The image by its name alone, from where it is. The terminal is `script`'s; what is written to descriptor 3 is typed
+# there.
 start()
 {
+    local directory name
+    directory=$(dirname -- "$1") name=$(basename -- "$1")
     rm -f "$LOGS/keys" "$terminal"
     mkfifo "$LOGS/keys"
-    script -qefc "'$HELIUM_ROOT/scripts/run' --no-setup --vendor $VENDOR --disk '$1'" "$terminal" <"$LOGS/keys" \
-        >/dev/null 2>&1 &
+    (cd -- "$directory" && exec script -qefc "'$HELIUM_ROOT/scripts/run' --no-setup --vendor $VENDOR --disk '$name'" \
+        "$terminal" <"$LOGS/keys" >/dev/null 2>&1) &
     running=$!
     exec 3>"$LOGS/keys"
 }

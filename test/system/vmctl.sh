@@ -21,7 +21,7 @@ run()
     done
     image=$(dom0_disk "$what" "dom0_mem=512M" "$words") || { not_ok "$what" "no disk"; return; }
     said=$(boot "$what" "$BOOT_PATH" "$image" --cpus "$cpus" --memory "${DOM0_MEMORY:-1536}" \
-        --marker 'HELIUM-DOM0 DONE .*failed' --fail 'Kernel panic|[Hh]elium: panic' --timeout "$GUEST_TIMEOUT" \
+        --marker 'HELIUM-DOM0 DONE .*failed' --fail 'Kernel panic' --timeout "$GUEST_TIMEOUT" \
         "${volumes[@]}") || echo "$said"
     judge_run "$what" "$LOGS/$what.log" "${programs[@]}"
 }
