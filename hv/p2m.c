@@ -50,7 +50,7 @@ int p2m_init(struct domain *d)
 int p2m_execute(struct domain *d, gfn_t gfn)
 {
     struct ptab *pt = &d->p2m.pt;
-    int rc = 0;
+    int rc;
 
     if (pt->fmt->exec_large == pt->fmt->exec)
         return 0;
