@@ -118,8 +118,8 @@ unpacked()
     name=$(basename "$1" .deb)
     if [ ! -d "$PACKAGES_CACHE/files/$name" ]; then
         rm -rf "$PACKAGES_CACHE/files/$name.new"
-        dpkg-deb -x "$1" "$PACKAGES_CACHE/files/$name.new"
-        mv "$PACKAGES_CACHE/files/$name.new" "$PACKAGES_CACHE/files/$name"
+        dpkg-deb -x "$1" "$PACKAGES_CACHE/files/$name.new" &&
+            mv "$PACKAGES_CACHE/files/$name.new" "$PACKAGES_CACHE/files/$name" || die "$1 could not be unpacked."
     fi
     echo "$PACKAGES_CACHE/files/$name"
 }

@@ -58,7 +58,7 @@ def run_fuzz(name, report):
     program = BUILD / "test/fuzz" / name
     artifacts = LOGS / name
     artifacts.mkdir(exist_ok=True)
-    steps = (["cmake", "--build", BUILD, "--target", f"test/fuzz/{name}"],
+    steps = ([ROOT / "scripts/lib/build", LOGS / f"{name}-build.log", "--target", f"test/fuzz/{name}"],
              [program, f"-max_total_time={FUZZ_SECONDS}", f"-artifact_prefix={artifacts}/",
               "-print_final_stats=1", "-verbosity=0"])
     reason = None

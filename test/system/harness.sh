@@ -58,6 +58,34 @@ else
     ok volume
 fi
 
+# An image that cannot be made leaves what was there; a device is not written to.
+echo precious >"$work/keep.img"
+judge image-not-made 'mkdisk: .*/nowhere.*' "$("$HELIUM_ROOT/scripts/mkdisk" -o "$work/keep.img" /nowhere 2>&1)"
+judge image-is-kept precious "$(cat "$work/keep.img")"
+judge image-no-device 'mkdisk: /dev/null is no file: .*' "$("$HELIUM_ROOT/scripts/mkdisk" -o /dev/null /nowhere 2>&1)"
+
+# A package that is cut off is not taken for an unpacked one.
+mkdir -p "$work/cache/files"
+echo cut >"$work/cut_1_all.deb"
+if (
+    . "$HELIUM_ROOT/scripts/lib/common.sh"
+    . "$HELIUM_ROOT/scripts/lib/packages.sh"
+    PACKAGES_CACHE=$work/cache
+    dir=$(unpacked "$work/cut_1_all.deb")
+) >/dev/null 2>&1; then
+    not_ok package "it was taken"
+else
+    ok package
+fi
+
+# Two builds in one directory: the second waits, and says so.
+mkdir -p "$work/build" "$work/bin"
+ln -s /bin/true "$work/bin/cmake"
+flock "$work/build/build.lock" sleep 3 &
+sleep 1
+judge one-build-at-a-time '==> another build runs in .*: waiting for its end' \
+    "$(PATH=$work/bin:$PATH HELIUM_BUILD=$work/build "$HELIUM_ROOT/scripts/lib/build" "$work/build.log" 2>&1)"
+
 # tests_nothing WHAT ARGUMENT...: scripts/test, asked for what there is not, fails.
 tests_nothing()
 {

@@ -9,6 +9,7 @@ set -uo pipefail
 . "$(dirname "$0")/dom0-lib.sh"
 . "$(dirname "$0")/guest-lib.sh"
 terminal=$LOGS/terminal.log
+case $VENDOR in svm) place=$HELIUM_BUILD/run ;; vmx) place=$HELIUM_BUILD/run-vmx ;; esac
 
 # refused WHAT SENTENCE OPTIONS...: run ends at once and says so.
 refused()
@@ -77,7 +78,7 @@ leave()
 person()
 {
     sees guest-is-made 'HELIUM-RUN screen at' && sees prompt 'helium:~# ' || return
-    refused one-at-a-time "another one runs in $HELIUM_BUILD/run"
+    refused one-at-a-time "another one runs in $place:" --vendor "$VENDOR"
     printf 'vmctl console linux\r' >&3
     sees guest "${RUN_SAYS:-HELIUM-GUEST DONE 0 failed}" || return
     screen_at "$(sed -n 's/.*screen will be at localhost:\([0-9]*\).*/\1/p' "$terminal")"
