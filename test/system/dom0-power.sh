@@ -29,7 +29,7 @@ ends()
 }
 
 make_dom0
-ends power-off "helium.run=/bin/true" 'dom0 powered off|HELIUM-DOM0 DONE 0 failed'
+ends power-off "helium.run=/bin/true" 'dom0 (powered off|switches the machine off)'
 for way in acpi kbd triple; do
     ends "reboot-$way" "reboot=$way helium.run=/bin/true helium.then=reboot" 'HELIUM-DOM0 DONE 0 failed' reset
 done

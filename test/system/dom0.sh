@@ -86,6 +86,9 @@ $fetch helium.run=$TESTS/load.sh,$load_seconds$load_url helium.run=$TESTS/warnin
     set_options "$cpus" e1000e $((900 + load_seconds * 20))
     said=$(boot "$what" "$BOOT_PATH" "$image" "${options[@]}") || echo "$said"
     judge_run "$what" "$LOGS/$what.log" "${programs[@]}"
+    # A volume, the store or a lease that is not there would make the others prove less.
+    ! grep -qa 'HELIUM-DOM0 WARNING' "$LOGS/$what.log" ||
+        not_ok "$what-all-there" "dom0 says: $(grep -ao 'HELIUM-DOM0 WARNING.*' "$LOGS/$what.log" | head -n 1)"
     judge_disk "$what" "$LOGS/$what.log" "$image"
     [ "$VENDOR" != svm ] || judge_warnings "$what" "$LOGS/$what.log"
 }
@@ -110,7 +113,7 @@ helium.run=$TESTS/fetch.sh,http://10.0.2.2:$PORT/file,$SUM") || { not_ok "$name"
 }
 
 make_dom0
-make_test_volume "$LOGS/test.img" 64
+make_test_volume "$LOGS/test.img" 64 || { not_ok volume "it could not be made"; exit 1; }
 mapfile -t volume < <(disk_words "$VENDOR" "$LOGS/test.img")
 if [ "$VENDOR" = svm ]; then
     start_server

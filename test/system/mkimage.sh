@@ -25,7 +25,7 @@ make()
 
 make stick.img
 starts stick-bios "$VENDOR-grub" "$LOGS/stick.img"
-if [ "$VENDOR" = svm ]; then # Bochs has no UEFI with disks
+if [ "$VENDOR" = svm ]; then # the UEFI firmware that Bochs runs has no ACPI tables, and dom0 no disks then
     starts stick-uefi svm-uefi "$LOGS/stick.img"
     make cd.iso
     truncate -s 1M "$LOGS/empty.img"
