@@ -151,6 +151,8 @@ def use_kvm(machine):
     wish = os.environ.get("HELIUM_ACCEL", "auto")
     if wish == "tcg" or machine.icount or machine.mips or machine.path == "svm-pvh":
         return False
+    if machine.vendor == "vmx" and machine.cpu:  # Bochs' name for a CPU, and what only Bochs leaves out of it
+        return False
     usable = nested_kvm(machine.vendor)
     if wish == "kvm" and not usable:
         raise EmulatorError(f"HELIUM_ACCEL=kvm, but /dev/kvm does not offer nested {machine.vendor} here.")

@@ -21,7 +21,8 @@ copy_guest_volume()
 }
 
 # disk_words VENDOR FILE...: the words that make scripts/lib/emulator attach them, one a line. The Nth calls itself
-# HELIUM-DISKN (the model in /sys/block): Linux gives names in the order in which disks happen to answer.
+# HELIUM-DISKN (the model in /sys/block): Linux gives names in the order in which disks happen to answer. A machine with
+# VT-x is described to both QEMU, for nested KVM, and Bochs: each takes its own words.
 disk_words()
 {
     local vendor=$1 number=1 file model bochs
@@ -29,9 +30,9 @@ disk_words()
     for file in "$@"; do
         model=model=HELIUM-DISK$number
         bochs="type=disk, path=$file, mode=flat, $model"
+        printf '%s\n' --qemu-arg=-drive "--qemu-arg=if=none,id=disk$number,format=raw,cache=unsafe,file=$file" \
+            --qemu-arg=-device "--qemu-arg=ide-hd,drive=disk$number,bus=ide.$number,$model"
         case $vendor-$number in
-            svm-*) printf '%s\n' --qemu-arg=-drive "--qemu-arg=if=none,id=disk$number,format=raw,cache=unsafe,file=$file" \
-                --qemu-arg=-device "--qemu-arg=ide-hd,drive=disk$number,bus=ide.$number,$model" ;;
             vmx-1) printf '%s\n' --bochs-line "ata0-slave: $bochs" ;;
             vmx-2) printf '%s\n' --bochs-line "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15" \
                 --bochs-line "ata1-master: $bochs" ;;
