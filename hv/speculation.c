@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/cmdline.h"
 #include "hv/cpu.h"
+#include "hv/cpu_features.h"
 #include "hv/desc.h"
 #include "hv/domain.h"
 #include "hv/log.h"
@@ -9,35 +10,26 @@
 #include "hv/speculation.h"
 #include "hv/x86.h"
 
-#define LEAF_EXT 0x80000000u
-
 static struct {
     bool ibpb, ibrs, auto_ibrs, flush_l1d, verw;
 } has;
 
 bool speculation_clears_buffers;
 
-static u32 leaf7_edx(void)
-{
-    return cpuid(0).eax >= 7 ? cpuid(7).edx : 0;
-}
-
 /* AMD's own leaves; a CPU of others has none of these bits. */
 static void find_extended(void)
 {
-    u32 last = cpuid(LEAF_EXT).eax;
-
-    if (last >= LEAF_EXT + 8 && cpuid(LEAF_EXT + 8).ebx & CPUID_EXT8_EBX_IBPB)
+    if (cpuid_ext8_ebx() & CPUID_EXT8_EBX_IBPB)
         has.ibpb = true;
-    if (last >= LEAF_EXT + 0x21)
-        has.auto_ibrs = cpuid(LEAF_EXT + 0x21).eax & CPUID_EXT21_EAX_AUTO_IBRS;
+    if (cpuid(0x80000000).eax >= 0x80000021)
+        has.auto_ibrs = cpuid(0x80000021).eax & CPUID_EXT21_EAX_AUTO_IBRS;
 }
 
-/* SDM 4, table 2-2. IA32_FLUSH_CMD empties the buffers, too. */
+/* IA32_FLUSH_CMD empties the buffers, too. */
 static void find_leaf7(void)
 {
-    u32 edx = leaf7_edx();
-    u64 caps = edx & CPUID_7_EDX_ARCH_CAPABILITIES ? rdmsr(MSR_IA32_ARCH_CAPABILITIES) : 0;
+    u32 edx = cpuid(0).eax >= 7 ? cpuid(7).edx : 0;
+    u64 caps = arch_capabilities();
 
     has.ibpb = edx & CPUID_7_EDX_IBRS_IBPB;
     has.ibrs = has.ibpb && caps & ARCH_CAP_IBRS_ALL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/cpu.h"
+#include "hv/cpu_features.h"
 #include "hv/errno.h"
 #include "hv/frames.h"
 #include "hv/panic.h"
@@ -21,7 +22,6 @@
 #define MXCSR_RESET        0x1f80
 #define MXCSR_KNOWN        0xffbf /* where MXCSR_MASK is 0 */
 
-#define LEAF_EXT           0x80000000u
 #define LEAF_XSAVE         0xd
 #define LEAF_XSAVE_ALIGNED BIT(1) /* ECX of a component's subleaf */
 
@@ -34,17 +34,11 @@ static bool keeps_pointers;        /* FXRSTOR and XRSTOR may leave FIP and FDP a
 static u32 mxcsr_mask;             /* of what MXCSR may hold: XRSTOR of another bit is #GP */
 static u32 ymm_offset, zmm_offset; /* of the upper halves of registers 0 to 15 */
 
-static bool restores_pointers(void)
-{
-    return cpuid(LEAF_EXT).eax >= LEAF_EXT + 8 &&
-           cpuid(LEAF_EXT + 8).ebx & CPUID_EXT8_EBX_RSTR_FP_ERR_PTRS;
-}
-
 void xstate_init(void)
 {
     struct cpuid_regs r;
 
-    keeps_pointers = !restores_pointers();
+    keeps_pointers = !(cpuid_ext8_ebx() & CPUID_EXT8_EBX_RSTR_FP_ERR_PTRS);
     full_size = AREA_MIN;
     if (!(cpuid(1).ecx & CPUID_1_ECX_XSAVE))
         return;
@@ -81,35 +75,33 @@ u64 xstate_supported(void)
     return supported;
 }
 
-u32 xstate_size(u64 xcr0)
+/* Where an area of size bytes ends once it holds the component that r, its subleaf, describes. */
+static u32 with_component(u32 size, struct cpuid_regs r, bool compacted)
+{
+    if (!compacted)
+        return MAX(size, r.eax + r.ebx);
+    return (r.ecx & LEAF_XSAVE_ALIGNED ? ALIGN_UP(size, 64u) : size) + r.eax;
+}
+
+static u32 area_size(u64 xcr0, bool compacted)
 {
     u32 size = AREA_MIN;
 
-    for (unsigned i = 2; i < 63; i++) {
-        struct cpuid_regs r;
-
-        if (!(xcr0 & BIT(i)))
-            continue;
-        r = cpuid_count(LEAF_XSAVE, i);
-        size = MAX(size, r.eax + r.ebx);
-    }
+    for (unsigned i = 2; i < 63; i++)
+        if (xcr0 & BIT(i))
+            size = with_component(size, cpuid_count(LEAF_XSAVE, i), compacted);
     return size;
+}
+
+u32 xstate_size(u64 xcr0)
+{
+    return area_size(xcr0, false);
 }
 
 /* SDM 1 13.4.3: one behind the other, some of them from the next multiple of 64 on. */
 u32 xstate_size_compacted(u64 xcr0)
 {
-    u32 size = AREA_MIN;
-
-    for (unsigned i = 2; i < 63; i++) {
-        struct cpuid_regs r;
-
-        if (!(xcr0 & BIT(i)))
-            continue;
-        r = cpuid_count(LEAF_XSAVE, i);
-        size = (r.ecx & LEAF_XSAVE_ALIGNED ? ALIGN_UP(size, 64u) : size) + r.eax;
-    }
-    return size;
+    return area_size(xcr0, true);
 }
 
 static unsigned area_order(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What this CPU's AMD-V can do, and whether that is enough (APM 2 15.4, APM 3 E.4.9). */
 #include "hv/cpu.h"
+#include "hv/cpu_features.h"
 #include "hv/errno.h"
 #include "hv/msr.h"
 #include "svm/npt.h"
@@ -8,7 +9,6 @@
 
 #define CPUID_MAX_EXT    0x80000000
 #define CPUID_EXT1       0x80000001
-#define CPUID_EXT8       0x80000008
 #define CPUID_SVM        0x8000000a
 
 #define EXT8_EBX_RDPRU   BIT(4)
@@ -61,14 +61,9 @@ static bool is_amd(void)
     return ebx == 0x68747541 || ebx == 0x6f677948;
 }
 
-static u32 ext8_ebx(void)
-{
-    return cpuid(CPUID_MAX_EXT).eax >= CPUID_EXT8 ? cpuid(CPUID_EXT8).ebx : 0;
-}
-
 static void fill_config(struct cpuid_regs svm)
 {
-    u32 ext8 = ext8_ebx();
+    u32 ext8 = cpuid_ext8_ebx();
 
     svm_config = (struct svm_config){
         .asids = svm.ebx,

@@ -7,6 +7,7 @@
  * forced although it must be 0 is refused, too (SDM 3D A.2 to A.5).
  */
 #include "hv/cpu.h"
+#include "hv/cpu_features.h"
 #include "hv/errno.h"
 #include "hv/msr.h"
 #include "vmx/ept.h"
@@ -162,13 +163,6 @@ static const char *compute_config(void)
     return compute_ept();
 }
 
-static bool large_code_is_safe(void)
-{
-    bool tells = cpuid(0).eax >= 7 && cpuid(7).edx & CPUID_7_EDX_ARCH_CAPABILITIES;
-
-    return tells && rdmsr(MSR_IA32_ARCH_CAPABILITIES) & ARCH_CAP_PSCHANGE_MC_NO;
-}
-
 static void fill_caps(struct vendor_caps *caps)
 {
     bool large = vmx_config.ept_vpid & EPT_CAP_2M;
@@ -181,7 +175,8 @@ static void fill_caps(struct vendor_caps *caps)
         .dirty_bits = vmx_config.ept_vpid & EPT_CAP_AD,
         .tsc_frac_bits = 48,
         .max_asid = vmx_config.proc2 & PROC2_VPID ? 0xffff : 0,
-        .guest_p2m_format = large_code_is_safe() ? &ptab_ept : &ptab_ept_small_code,
+        .guest_p2m_format =
+            arch_capabilities() & ARCH_CAP_PSCHANGE_MC_NO ? &ptab_ept : &ptab_ept_small_code,
         .max_leaf_shift = huge    ? 30
                           : large ? 21
                                   : 12,
